@@ -1,0 +1,44 @@
+# The developer's and CI's entry. `make help` lists the targets.
+#
+# Everything is built with --release: one profile, so RocksDB, librdkafka and OpenSSL are compiled once (minutes) for
+# tests, demo and benchmarks alike; overflow checks stay on in our own code. The target folder lies outside the checkout,
+# so that a second clone does not build them again.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/tape/target
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fmt deny build install servers stop clean-local
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
+
+demo: ## the whole pipeline on this machine; SECONDS=60: bounded, then checks itself; TAPE=real: a real tape (or TAPE=FILE); Ctrl-C stops, again resumes
+	@deploy/local/demo.sh "$(SECONDS)" "$(TAPE)"
+
+test: ## everything, on a real Kafka and a real PostgreSQL that it starts and stops: format, clippy, tests
+	@deploy/local/test.sh
+
+check: install ## format and clippy only
+	cargo fmt --all --check
+	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+
+fmt: ## formats all Rust code
+	cargo fmt --all
+
+deny: ## licences, bans and sources of all dependencies (installs cargo-deny beside the target folder: minutes, once)
+	@deploy/local/deny.sh
+
+build: install ## the release binary, $(CARGO_TARGET_DIR)/release/tape
+	cargo build --release --locked -p tape
+
+install: ## what is missing on this machine (Debian, Ubuntu; root or sudo)
+	@deploy/local/install.sh
+
+servers: install ## Kafka and PostgreSQL of the demo; then: . .local/demo/env
+	@deploy/local/servers.sh start
+
+stop: ## stops the servers of the demo and keeps their data
+	@for dir in .local/demo*; do [ ! -d "$$dir" ] || deploy/local/servers.sh stop "$$dir"; done
+
+clean-local: ## stops the local servers and deletes all their data (keeps the downloaded Kafka)
+	@for dir in .local/demo* .local/test-*; do [ ! -d "$$dir" ] || deploy/local/servers.sh remove "$$dir"; done

@@ -1,0 +1,66 @@
+//! `tape`: every role and every tool of the project in one program. This file is the table of contents.
+//!
+//! | module | commands |
+//! |---|---|
+//! | `args` | the command line; its help is the manual |
+//! | `demo` | `demo`: the whole pipeline in one process, with a live view and a self-check |
+//! | `backtest` | `backtest`: the analytics over files, without any server |
+//! | `roles` | `produce`, `process`, `sink`, `migrate` |
+//! | `topics` | `topics`: creates and checks |
+//! | `tail` | `tail`: a topic as JSON lines |
+//! | `settings` | `config`: the effective settings |
+//! | `source`, `layout` | options that name a source of trades and the shape of its files |
+//! | `output` | what reaches the terminal, and the exit code |
+//!
+//! Exit codes: 0 done, 1 failed, 64 something that the user must correct (command line, setting, input).
+
+mod args;
+mod backtest;
+mod demo;
+mod layout;
+mod output;
+mod roles;
+mod settings;
+mod source;
+mod tail;
+mod topics;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tape_service::{Config, Failure, logs};
+
+use args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return output::usage(&error),
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => output::failure(&failure),
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let loaded = Config::from_process(cli.config.as_deref())?;
+    // The demo logs to a file, and the listing of the settings is about the warnings.
+    if !matches!(cli.command, Command::Demo(_) | Command::Config(_)) {
+        logs::init(&loaded.config.log)?;
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+    }
+    match cli.command {
+        Command::Demo(args) => demo::run(&args, loaded),
+        Command::Backtest(args) => backtest::run(&args, &loaded.config),
+        Command::Topics(args) => topics::run(&args, &loaded.config),
+        Command::Migrate => roles::migrate(loaded.config),
+        Command::Produce(args) => roles::produce(&args, loaded.config),
+        Command::Process => roles::process(loaded.config),
+        Command::Sink => roles::sink(loaded.config),
+        Command::Tail(args) => tail::run(&args, &loaded.config),
+        Command::Config(args) => settings::run(&args, &loaded),
+    }
+}

@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# A real Apache Kafka broker (KRaft, one node, loopback) without Docker.
+#
+#   kafka.sh start|stop|restart|kill|status [DIR]        DIR: default .local/demo of this checkout
+#
+# start    fetches the broker's jars once (Maven, 54 MB, into .local/kafka-VERSION), formats DIR/kafka/data at the first
+#          start, picks free ports and keeps them, waits until the broker serves, writes DIR/env for `. DIR/env`
+# stop     asks the broker to stop and waits; by the pid in DIR/kafka/pid, never by name
+# kill     SIGKILL, as a crash: the data stay as they are (for tests)
+# status   exit 0 and one line when it runs, else exit 3
+#
+# LOCAL_CACHE (default .local of this checkout): where the jars are kept.   KAFKA_HEAP (default 768m): the Java heap.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+. "$here/process.sh"
+. "$here/tools.sh"
+
+usage() {
+    print_doc "${BASH_SOURCE[0]}"
+    exit 64
+}
+action=${1:-}
+if [ $# -lt 1 ] || [ $# -gt 2 ]; then usage; fi
+root=$(cd "$here/../.." && pwd -P)
+dir=$(absolute "${2:-$root/.local/demo}")
+home=$dir/kafka
+pid_file=$home/pid
+mark=-Dtape.local.dir=$dir/
+log=$home/server.log
+version=$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' "$here/kafka/pom.xml")
+lib=${LOCAL_CACHE:-$root/.local}/kafka-$version/lib
+
+# Seconds until a start or stop counts as failed. A start after a crash of a large log takes the longest.
+start_limit=120
+stop_limit=30
+
+fetch_jars() {
+    local fetch_log
+    [ ! -e "$lib/.complete" ] || return 0
+    command -v mvn >/dev/null || fail "Maven is missing: run deploy/local/install.sh"
+    say "Fetching Apache Kafka $version (54 MB) into $lib"
+    mkdir -p "$lib"
+    fetch_log=$lib/../fetch.log
+    if ! mvn -B -f "$here/kafka/pom.xml" dependency:copy-dependencies -DincludeScope=runtime \
+        -DoutputDirectory="$lib" >"$fetch_log" 2>&1 </dev/null; then
+        fail "Maven could not fetch Apache Kafka $version" "$fetch_log"
+    fi
+    touch "$lib/.complete"
+}
+
+# Ports are picked at the first start; one that a stranger has taken meanwhile is picked again.
+choose_ports() {
+    local port='' controller=''
+    [ ! -s "$home/ports" ] || read -r port controller <"$home/ports"
+    if [ -z "$port" ] || ! port_becomes_free "$port"; then
+        [ -z "$port" ] || say "Port $port is taken by another program: Kafka moves to a new one"
+        port=$(free_port)
+    fi
+    while [ -z "$controller" ] || [ "$controller" = "$port" ] || ! port_becomes_free "$controller"; do
+        controller=$(free_port)
+    done
+    printf '%s %s\n' "$port" "$controller" >"$home/ports"
+    sed -e "s|@DIR@|$dir|g" -e "s|@PORT@|$port|g" -e "s|@CONTROLLER_PORT@|$controller|g" \
+        "$here/kafka/server.properties" >"$home/server.properties"
+}
+
+run_java() { "$java" -Xmx256m -Dlog4j2.configurationFile="$here/kafka/log4j2.properties" \
+    -Dtape.local.log="$home/format.log" -cp "$lib/*" "$@"; }
+
+format() {
+    local cluster
+    [ ! -e "$home/data/meta.properties" ] || return 0
+    # A cluster id is 16 random bytes in URL-safe base64. A leading '-' would read as an option.
+    cluster=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n' | sed 's/^-/A/')
+    run_java kafka.tools.StorageTool format --cluster-id "$cluster" --config "$home/server.properties" \
+        >"$home/format.out" 2>&1 || fail "Kafka's storage could not be formatted" "$home/format.out"
+}
+
+# The port opens before the broker has taken over its partitions; the log line is what comes last.
+serves() { grep -q 'Kafka Server started' "$log" 2>/dev/null && ! port_is_free "$port"; }
+
+start() {
+    local pid port started=$SECONDS
+    mkdir -p "$home"
+    if pid=$(running_pid "$pid_file" "$mark"); then
+        write_env "$dir"
+        say "Kafka $version runs already at $(sed -n 's/^export KAFKA_BOOTSTRAP_SERVERS=//p' "$home/env") (pid $pid)"
+        return 0
+    fi
+    java=$(find_java) || fail "no Java $JAVA_MIN or newer found: run deploy/local/install.sh"
+    fetch_jars
+    choose_ports
+    format
+    rm -f "$log" "$pid_file"
+    read -r port _ <"$home/ports"
+    start_detached "$home/stdout.log" "$java" "$mark" -Xms256m -Xmx"${KAFKA_HEAP:-768m}" -XX:+ExitOnOutOfMemoryError \
+        -Djava.awt.headless=true -Dlog4j2.configurationFile="$here/kafka/log4j2.properties" \
+        -Dtape.local.log="$log" -cp "$lib/*" kafka.Kafka "$home/server.properties"
+    printf '%s\n' "$STARTED_PID" >"$pid_file"
+    if ! (WAIT_PID=$STARTED_PID wait_until "$start_limit" "Starting Kafka $version" "$log" serves); then
+        stop KILL
+        exit 1
+    fi
+    printf 'export KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:%s\n' "$port" >"$home/env"
+    write_env "$dir"
+    say "Kafka $version serves at 127.0.0.1:$port (pid $STARTED_PID, $((SECONDS - started)) s)"
+}
+
+stop() {
+    local pid
+    if ! pid=$(running_pid "$pid_file" "$mark"); then
+        say "Kafka does not run in $dir"
+        return 0
+    fi
+    stop_process "$pid" "$1" "$stop_limit" "Kafka"
+    rm -f "$pid_file"
+    say "Kafka stopped (pid $pid)"
+}
+
+status() {
+    local pid
+    if pid=$(running_pid "$pid_file" "$mark"); then
+        say "Kafka $version runs at $(sed -n 's/^export KAFKA_BOOTSTRAP_SERVERS=//p' "$home/env" 2>/dev/null) (pid $pid)"
+    else
+        say "Kafka does not run in $dir"
+        exit 3
+    fi
+}
+
+case $action in
+start) start ;;
+stop) stop TERM ;;
+kill) stop KILL ;;
+restart) stop TERM && start ;;
+status) status ;;
+*) usage ;;
+esac

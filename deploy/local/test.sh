@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# `make test`: everything that must be true of a commit, from a clean clone, on Debian or Ubuntu with git and Rust.
+#
+# 1. installs what is missing   2. format   3. clippy, warnings are errors   4. builds the tests   5. starts a real Kafka
+# and a real PostgreSQL in .local/test-PID   6. runs all tests with their settings in the environment   7. stops the
+# servers by pid, also after a failure or Ctrl-C. After a failure the folder with their logs is kept; the next run
+# removes it, and stops what a killed run left behind.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+. "$here/process.sh"
+root=$(cd "$here/../.." && pwd -P)
+cd "$root"
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$HOME/.cache/tape/target}
+dir=$root/.local/test-$$
+
+step() { say "== $* ($((SECONDS / 60)) min $((SECONDS % 60)) s)"; }
+
+# A component that a minimal Rust installation lacks is added; without rustup that is the user's to do.
+component() {
+    cargo "$1" --version >/dev/null 2>&1 || rustup component add "$2" >/dev/null 2>&1 ||
+        fail "cargo $1 is missing: rustup component add $2"
+}
+
+remove_leftovers() {
+    local old
+    for old in .local/test-*; do
+        if [ -d "$old" ] && is_gone "${old##*-}"; then "$here/servers.sh" remove "$old"; fi
+    done
+}
+
+finish() {
+    local result=$?
+    trap '' INT TERM
+    if [ "$result" -eq 0 ]; then
+        "$here/servers.sh" remove "$dir"
+        step "Everything passed"
+    else
+        "$here/servers.sh" stop "$dir"
+        say "Failed (exit code $result). The servers' logs: $dir/kafka/server.log, $dir/postgres/server/server.log"
+    fi
+}
+
+"$here/install.sh"
+component fmt rustfmt
+component clippy clippy
+remove_leftovers
+
+step "Format"
+cargo fmt --all --check
+step "Clippy"
+cargo clippy --release --locked --workspace --all-targets -- -D warnings
+step "Building the tests"
+cargo test --release --locked --workspace --no-run
+REAL_TAPE=$("$here/real-tape.sh")
+export REAL_TAPE
+
+step "Starting the servers"
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+POSTGRES_FSYNC=off "$here/servers.sh" start "$dir"
+set -a
+# shellcheck source=/dev/null
+. "$dir/env"
+set +a
+step "Tests"
+cargo test --release --locked --workspace

@@ -1,0 +1,244 @@
+//! Topics and lag: create, describe, check, delete; committed offsets of a group against the ends of its topics.
+//!
+//! Everything is idempotent: a topic that is there is not created, one that is not there is not deleted. A topic is
+//! "created" when every partition has a leader and every question about it is answered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::executor::block_on;
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication, TopicResult};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::RDKafkaErrorCode;
+use tape_service::Config;
+
+use crate::clients::Isolation;
+use crate::context::ConsumerEvents;
+use crate::error::{Error, Reaction};
+use crate::lists::{committed, names, plain};
+use crate::part::Part;
+use crate::raw::{Consumer, LogEnd};
+use crate::topics::{self, Mismatch, TopicSpec, TopicState};
+use crate::{probe, settings};
+
+/// How far a group is behind in one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lag {
+    /// Where.
+    pub part: Part,
+    /// Next offset that the group will read; `None` = it has committed none.
+    pub committed: Option<i64>,
+    /// First offset of the log.
+    pub low: i64,
+    /// Offset after the last committed record.
+    pub end: i64,
+}
+
+impl Lag {
+    /// Offsets between the group and the end; transaction markers are among them, so an idle group may show a few.
+    /// Without a committed offset: the whole log.
+    pub fn records(&self) -> i64 {
+        (self.end - self.committed.unwrap_or(self.low).max(self.low)).max(0)
+    }
+}
+
+/// Asks and changes topics. Short-lived: make one when needed.
+pub struct Admin {
+    base: ClientConfig,
+    admin: AdminClient<DefaultClientContext>,
+    probe: Arc<Consumer>,
+}
+
+impl Admin {
+    pub(crate) fn new(base: ClientConfig) -> Result<Self, Error> {
+        let failed = |error| Error::from_kafka("make an admin client", &error);
+        let admin = base.create().map_err(failed)?;
+        let config = settings::reader(base.clone(), Isolation::ReadUncommitted);
+        let probe: Consumer = config.create_with_context(ConsumerEvents::new()).map_err(failed)?;
+        Ok(Self { base, admin, probe: Arc::new(probe) })
+    }
+
+    /// Creates those of the topics that do not exist, waits until all are there, and returns the names of the new
+    /// ones. Existing topics are left as they are.
+    pub fn create(&self, specs: &[TopicSpec], timeout: Duration) -> Result<Vec<String>, Error> {
+        let deadline = Instant::now() + timeout;
+        let topics: Vec<NewTopic<'_>> = specs.iter().map(new_topic).collect();
+        let action = || format!("create topics {}", joined(specs));
+        let answers = probe::retry(timeout, |left| {
+            self.answer(left, action, |options| Box::pin(self.admin.create_topics(&topics, options)))
+        })?;
+        let mut created = Vec::new();
+        for answer in answers {
+            match answer {
+                Ok(name) => created.push(name),
+                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((name, code)) => return Err(Error::from_code(format!("create topic {name}"), code)),
+            }
+        }
+        for spec in specs {
+            self.await_topic(&spec.name, deadline)?;
+        }
+        Ok(created)
+    }
+
+    /// A topic as it is; `None` = it does not exist.
+    pub fn describe(&self, topic: &str, timeout: Duration) -> Result<Option<TopicState>, Error> {
+        let deadline = Instant::now() + timeout;
+        let Some(partitions) = self.partition_count(topic, timeout)? else { return Ok(None) };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let action = || format!("describe topic {topic}");
+        let answers = probe::retry(left, |left| {
+            let options = options(left);
+            block_on(self.admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &options))
+                .map_err(|error| Error::from_kafka(action(), &error))
+        })?;
+        let mut config = BTreeMap::new();
+        for answer in answers {
+            let resource = answer.map_err(|code| Error::from_code(action(), code))?;
+            config.extend(resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))));
+        }
+        Ok(Some(TopicState { partitions, config }))
+    }
+
+    /// Creates what is missing of an installation's topics, then checks all of them. The changelog gets the number of
+    /// partitions that the input has.
+    pub fn ensure(&self, config: &Config, timeout: Duration) -> Result<Vec<Mismatch>, Error> {
+        let deadline = Instant::now() + timeout;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let mut specs = topics::specs(config);
+        if let Some(partitions) = self.partition_count(&config.topics.raw_trades, left())? {
+            for spec in &mut specs {
+                if spec.name == config.topics.changelog {
+                    spec.partitions = partitions;
+                }
+            }
+        }
+        self.create(&specs, left())?;
+        self.verify(&specs, left())
+    }
+
+    /// Compares the topics with what they should be; creates nothing.
+    pub fn verify(&self, specs: &[TopicSpec], timeout: Duration) -> Result<Vec<Mismatch>, Error> {
+        let deadline = Instant::now() + timeout;
+        let mut mismatches = Vec::new();
+        for spec in specs {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.describe(&spec.name, left)? {
+                Some(state) => mismatches.extend(topics::check(spec, &state)),
+                None => mismatches.push(topics::missing(spec)),
+            }
+        }
+        Ok(mismatches)
+    }
+
+    /// Deletes topics; one that is not there is fine.
+    pub fn delete(&self, topics: &[&str], timeout: Duration) -> Result<(), Error> {
+        let action = || format!("delete topics {}", topics.join(", "));
+        let answers = probe::retry(timeout, |left| {
+            self.answer(left, action, |options| Box::pin(self.admin.delete_topics(topics, options)))
+        })?;
+        for answer in answers {
+            match answer {
+                Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+                Err((name, code)) => return Err(Error::from_code(format!("delete topic {name}"), code)),
+            }
+        }
+        Ok(())
+    }
+
+    /// How many partitions a topic has; `None` = it does not exist.
+    pub fn partition_count(&self, topic: &str, timeout: Duration) -> Result<Option<i32>, Error> {
+        match probe::partition_count(&self.probe, topic, timeout) {
+            Ok(count) => Ok(Some(count)),
+            Err(error) if error.code() == Some(RDKafkaErrorCode::UnknownTopicOrPartition) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The offset after the last record of each partition; under [`Isolation::ReadCommitted`] up to the first open
+    /// transaction.
+    pub fn end_offsets(
+        &self,
+        parts: &[Part],
+        isolation: Isolation,
+        timeout: Duration,
+    ) -> Result<Vec<(Part, i64)>, Error> {
+        probe::log_ends(&self.probe, parts, LogEnd::High, isolation, timeout)
+    }
+
+    /// The first offset of each partition's log.
+    pub fn low_offsets(&self, parts: &[Part], timeout: Duration) -> Result<Vec<(Part, i64)>, Error> {
+        probe::log_ends(&self.probe, parts, LogEnd::Low, Isolation::ReadUncommitted, timeout)
+    }
+
+    /// Committed offsets of a group; `None` = none. Does not join the group, and does not wait for open transactions.
+    pub fn committed(
+        &self,
+        group: &str,
+        parts: &[Part],
+        timeout: Duration,
+    ) -> Result<Vec<(Part, Option<i64>)>, Error> {
+        let action = || format!("ask group {group} for the offsets of {}", names(parts.iter()));
+        let failed = |error| Error::from_kafka(action(), &error);
+        let config = settings::observer(self.base.clone(), group);
+        let client: Consumer = config.create_with_context(ConsumerEvents::new()).map_err(failed)?;
+        let answers =
+            probe::retry(timeout, |left| client.committed_offsets(plain(parts), left).map_err(failed))?;
+        committed(parts, &answers, action)
+    }
+
+    /// How far a group is behind in each partition of a topic.
+    pub fn lag(&self, group: &str, topic: &str, timeout: Duration) -> Result<Vec<Lag>, Error> {
+        let deadline = Instant::now() + timeout;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let count = probe::partition_count(&self.probe, topic, left())?;
+        let topic: Arc<str> = topic.into();
+        let parts: Vec<Part> = (0..count).map(|partition| Part::new(Arc::clone(&topic), partition)).collect();
+        let committed = self.committed(group, &parts, left())?;
+        let low = self.low_offsets(&parts, left())?;
+        let end = self.end_offsets(&parts, Isolation::ReadCommitted, left())?;
+        let all = committed.into_iter().zip(low).zip(end);
+        Ok(all.map(|(((part, committed), (_, low)), (_, end))| Lag { part, committed, low, end }).collect())
+    }
+
+    fn answer<'a>(
+        &'a self,
+        left: Duration,
+        action: impl Fn() -> String,
+        call: impl FnOnce(
+            &AdminOptions,
+        )
+            -> futures::future::BoxFuture<'a, rdkafka::error::KafkaResult<Vec<TopicResult>>>,
+    ) -> Result<Vec<TopicResult>, Error> {
+        block_on(call(&options(left))).map_err(|error| Error::from_kafka(action(), &error))
+    }
+
+    /// Waits until a topic that was just created is known everywhere it must be.
+    fn await_topic(&self, topic: &str, deadline: Instant) -> Result<(), Error> {
+        let left = || deadline.saturating_duration_since(Instant::now());
+        probe::retry(left(), |left| {
+            // A topic that a broker does not know yet is one to wait for here, not a mistake.
+            probe::partition_count(&self.probe, topic, left).map_err(|error| match error.code() {
+                Some(RDKafkaErrorCode::UnknownTopicOrPartition) => error.with_reaction(Reaction::Retry),
+                _ => error,
+            })
+        })?;
+        Ok(())
+    }
+}
+
+fn new_topic(spec: &TopicSpec) -> NewTopic<'_> {
+    let topic = NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(spec.replication));
+    spec.config.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
+}
+
+fn options(timeout: Duration) -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(timeout)).operation_timeout(Some(timeout))
+}
+
+fn joined(specs: &[TopicSpec]) -> String {
+    specs.iter().map(|spec| spec.name.as_str()).collect::<Vec<_>>().join(", ")
+}

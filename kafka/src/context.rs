@@ -1,0 +1,168 @@
+//! What librdkafka calls back: log lines, errors of the client, rebalances, delivery reports.
+//!
+//! Invariants:
+//! - A callback only writes down. **No decision is taken and no call into librdkafka is made in a callback**, with
+//!   one exception: a consumer that is being closed answers its last rebalances itself, because nobody else will.
+//! - Lines that repeat while brokers are away pass a limiter: one per interval and kind.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::{TopicPartitionList, types::RDKafkaRespErr};
+use tape_service::logs::LogLimiter;
+use tracing::{debug, error, info, warn};
+
+use crate::part::Part;
+
+/// One line of a kind per this interval while brokers are away: librdkafka reports each failed attempt of each
+/// connection, several a second.
+const FLOOD_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Log lines and client errors of one client.
+pub(crate) struct Journal {
+    connections: LogLimiter,
+    errors: LogLimiter,
+    /// Counts every callback, so that a loop of polls can tell "nothing came" from "something was handled".
+    served: AtomicU64,
+}
+
+impl Journal {
+    pub(crate) fn new() -> Self {
+        Self {
+            connections: LogLimiter::new(FLOOD_INTERVAL),
+            errors: LogLimiter::new(FLOOD_INTERVAL),
+            served: AtomicU64::new(0),
+        }
+    }
+
+    /// How many callbacks came so far.
+    pub(crate) fn served(&self) -> u64 {
+        self.served.load(Ordering::Relaxed)
+    }
+
+    fn count(&self) {
+        self.served.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn line(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        self.count();
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+                error!(target: "librdkafka", facility, "{line}");
+            }
+            // A broken connection is an error to librdkafka, but it goes on by itself: a warning to us.
+            RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
+                if is_flood(facility) {
+                    if let Some(suppressed) = self.connections.allow() {
+                        warn!(target: "librdkafka", facility, "{line}{suppressed}");
+                    }
+                } else {
+                    warn!(target: "librdkafka", facility, "{line}");
+                }
+            }
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+                info!(target: "librdkafka", facility, "{line}")
+            }
+            RDKafkaLogLevel::Debug => debug!(target: "librdkafka", facility, "{line}"),
+        }
+    }
+
+    pub(crate) fn trouble(&self, error: &KafkaError, reason: &str) {
+        self.count();
+        self.note(error.rdkafka_error_code(), reason);
+    }
+
+    /// Writes a line about something that librdkafka will recover from by itself.
+    pub(crate) fn note(&self, code: Option<RDKafkaErrorCode>, reason: &str) {
+        if let Some(suppressed) = self.errors.allow() {
+            match code {
+                Some(code) => warn!(target: "librdkafka", "{reason} ({code:?}){suppressed}"),
+                None => warn!(target: "librdkafka", "{reason}{suppressed}"),
+            }
+        }
+    }
+}
+
+/// Facilities of the lines that repeat with each attempt to connect.
+fn is_flood(facility: &str) -> bool {
+    matches!(facility, "FAIL" | "ERROR" | "CONNECT" | "BROKERFAIL" | "REQTMOUT" | "SSL" | "SASL" | "RESOLVE")
+}
+
+/// A rebalance, as librdkafka announced it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Rebalance {
+    /// These come to us.
+    Assign(Vec<Part>),
+    /// These must be given back.
+    Revoke(Vec<Part>),
+    /// These are gone already.
+    Lose(Vec<Part>),
+}
+
+/// Context of consumers.
+pub(crate) struct ConsumerEvents {
+    pub(crate) journal: Journal,
+    rebalances: Mutex<Vec<Rebalance>>,
+    closing: AtomicBool,
+}
+
+impl ConsumerEvents {
+    pub(crate) fn new() -> Self {
+        Self { journal: Journal::new(), rebalances: Mutex::new(Vec::new()), closing: AtomicBool::new(false) }
+    }
+
+    /// Takes the rebalances announced since the last call, in their order.
+    pub(crate) fn take_rebalances(&self) -> Vec<Rebalance> {
+        std::mem::take(&mut *self.rebalances.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on rebalances are answered in the callback: nobody will read them any more.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+    }
+}
+
+impl ClientContext for ConsumerEvents {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        self.journal.line(level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.journal.trouble(&error, reason);
+    }
+}
+
+impl ConsumerContext for ConsumerEvents {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, code: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        self.journal.count();
+        let assigned = code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if self.closing.load(Ordering::SeqCst) {
+            // An answer that is not wanted any more is refused, which changes nothing.
+            let _ = match assigned {
+                true => consumer.incremental_assign(&TopicPartitionList::new()),
+                false => consumer.incremental_unassign(list),
+            };
+            return;
+        }
+        let parts =
+            list.elements().iter().map(|element| Part::new(element.topic(), element.partition())).collect();
+        let rebalance = match (assigned, consumer.assignment_lost()) {
+            (true, _) => Rebalance::Assign(parts),
+            (false, false) => Rebalance::Revoke(parts),
+            (false, true) => Rebalance::Lose(parts),
+        };
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).push(rebalance);
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        self.journal.count();
+        if let Err(error) = result {
+            self.journal.note(error.rdkafka_error_code(), "an asynchronous commit of offsets failed");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Closing never hangs, whatever state the client is in.
+
+use std::time::{Duration, Instant};
+
+use tape_kafka::{Clients, GroupConsumer, GroupEvent, Isolation, Part, TxnSpec};
+use tape_service::config::{Acks, Compression};
+
+use crate::support::*;
+
+/// A port of this machine on which nothing listens.
+fn nowhere() -> Clients {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    Clients::new(&kafka(&address.to_string()), "tape-kafka-test")
+}
+
+fn closes(consumer: GroupConsumer) {
+    assert!(consumer.close(Duration::from_secs(20)), "still closing");
+}
+
+#[test]
+fn with_partitions_parked_and_started() {
+    let parts = topic("close", 2);
+    write(&parts[0], 0..1000);
+    let mut consumer = only_member(&parts);
+    consumer.start(&parts[0]).unwrap();
+    consume(&mut consumer, 10);
+    closes(consumer);
+}
+
+#[test]
+fn with_an_assignment_that_was_never_answered() {
+    let parts = topic("unanswered", 2);
+    let mut consumer = clients().group_consumer(group_spec(&unique("group"), &parts)).unwrap();
+    assigned(&mut consumer);
+    closes(consumer);
+}
+
+#[test]
+fn with_a_revocation_that_was_never_answered() {
+    let parts = topic("unrevoked", 2);
+    let group = unique("group");
+    let mut first = clients().group_consumer(group_spec(&group, &parts)).unwrap();
+    let all = assigned(&mut first);
+    first.assign(&[(all[0].clone(), 0), (all[1].clone(), 0)]).unwrap();
+    let mut second = clients().group_consumer(group_spec(&group, &parts)).unwrap();
+    until("a revocation", || {
+        second.poll_events().unwrap();
+        first.consume(1, TURN, &mut |_| ()).unwrap();
+        let events = first.poll_events().unwrap();
+        events
+            .iter()
+            .any(|event| matches!(event, GroupEvent::Revoked(parts) if !parts.is_empty()))
+            .then_some(())
+    });
+    closes(first);
+    closes(second);
+}
+
+#[test]
+fn at_once_and_without_a_poll() {
+    let parts = topic("at-once", 1);
+    for _ in 0..5 {
+        closes(clients().group_consumer(group_spec(&unique("group"), &parts)).unwrap());
+    }
+}
+
+#[test]
+fn without_a_broker() {
+    let begin = Instant::now();
+    let parts = [Part::new("nowhere", 0)];
+    let mut consumer = nowhere().group_consumer(group_spec("nobody", &parts)).unwrap();
+    consumer.consume(1, TURN, &mut |_| ()).unwrap();
+    consumer.poll_events().unwrap();
+    consumer.close(Duration::from_secs(2));
+
+    let mut reader = nowhere().reader(Isolation::ReadCommitted).unwrap();
+    assert!(reader.assign(&[(parts[0].clone(), 0)], Duration::from_millis(200)).unwrap_err().is_timeout());
+    drop(reader);
+
+    let producer = nowhere().producer(&settings(Acks::All)).unwrap();
+    producer.send(&outgoing(&parts[0], "1")).unwrap();
+    assert!(producer.flush(Duration::from_millis(200)).unwrap_err().is_timeout());
+    assert_eq!(producer.in_flight(), 1);
+    drop(producer);
+
+    let spec = TxnSpec {
+        transaction_timeout: Duration::from_secs(10),
+        linger: Duration::ZERO,
+        compression: Compression::None,
+        buffer_memory: 1 << 20,
+        tracked_topic: None,
+    };
+    let producer = nowhere().transactional_producer("nobody", spec).unwrap();
+    let error = producer.init(Duration::from_millis(200)).unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    drop(producer);
+    assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_transaction_that_is_open() {
+    let parts = topic("open", 1);
+    let id = unique("txn");
+    let producer = transactional(&id, None);
+    producer.begin().unwrap();
+    for number in 0..1000 {
+        producer.send(&outgoing(&parts[0], &number.to_string())).unwrap();
+    }
+    let begin = Instant::now();
+    drop(producer);
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    // The successor with the same id ends it at once: readers go on.
+    transactional(&id, None);
+    assert_eq!(read(&parts[0], Isolation::ReadCommitted), []);
+}

@@ -1,0 +1,274 @@
+//! A worker: one thread with its own consumer, its own producer and its own tasks. No locks, no hand-over on the way of a
+//! trade.
+//!
+//! Each turn: group events → restore steps → records → idle tasks → commit when it is due. A turn that fails ends in
+//! [`Worker::recover`], which is also the way out of a fence: give up the transaction, suspend every task, restore. Shutdown
+//! commits and goes the way of a revocation.
+
+mod recovery;
+mod report;
+mod restoring;
+mod running;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tape_analytics::Effects;
+use tape_kafka::{Error, GroupConsumer, GroupEvent, GroupSpec, Isolation, Part, Reaction, Reader, StartAt};
+use tape_service::health::Heartbeat;
+use tape_service::{Backoff, Failure, Shutdown};
+
+use crate::batch::Outbox;
+use crate::commit::{CommitError, Committer};
+use crate::context::Context;
+use crate::meters::Counts;
+use crate::task::{Phase, Task};
+
+/// Wait for records when there is nothing else to do.
+const IDLE_WAIT: Duration = Duration::from_millis(100);
+/// Wait for one answer of the broker outside commits.
+const ASK_TIMEOUT: Duration = Duration::from_secs(2);
+/// A worker whose loop does not turn for so long is dead: the longest wait inside a turn is a commit that times out.
+const STALL_LIMIT: Duration = Duration::from_secs(180);
+/// The group throws a member out that does not poll for so long.
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(300);
+
+/// Why a turn failed.
+enum Trouble {
+    /// Consumer or reader.
+    Client(Error),
+    /// The commit; what is in memory must be dropped.
+    Commit(CommitError),
+    Stop(Failure),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Trouble::Client(error)
+    }
+}
+
+/// One thread's share of the group.
+pub(crate) struct Worker {
+    context: Arc<Context>,
+    number: usize,
+    consumer: GroupConsumer,
+    reader: Reader,
+    committer: Committer,
+    tasks: BTreeMap<i32, Task>,
+    /// Assigned by the group, not yet answered.
+    unanswered: Vec<Part>,
+    /// The group has given an answer once.
+    joined: bool,
+    outbox: Outbox,
+    effects: Effects,
+    counts: Counts,
+    /// When the first record since the last commit was taken.
+    uncommitted_since: Option<Instant>,
+    next_trigger: Instant,
+    next_figures: Instant,
+    fences: Vec<Instant>,
+    heartbeat: Heartbeat,
+}
+
+impl Worker {
+    /// Connects; waits for the broker as long as it takes. `None`: a stop was requested meanwhile.
+    pub(crate) fn start(
+        context: Arc<Context>,
+        number: usize,
+        shutdown: &Shutdown,
+    ) -> Result<Option<Self>, Failure> {
+        let heartbeat = context.status.health().watch(&format!("worker {number}"), STALL_LIMIT);
+        let mut committer = Committer::new(context.commit_spec(number), context.clients.clone())?;
+        if !init(&mut committer, &context, number, shutdown, &mut || heartbeat.beat())? {
+            return Ok(None);
+        }
+        let id = context.worker_id(number);
+        let consumer = context.clients.group_consumer(GroupSpec {
+            group: context.group.clone(),
+            instance_id: Some(id),
+            topics: vec![context.input.to_string()],
+            session_timeout: context.session_timeout,
+            max_poll_interval: MAX_POLL_INTERVAL,
+            start: StartAt::Earliest,
+        })?;
+        let reader = context.clients.reader(Isolation::ReadCommitted)?;
+        let now = Instant::now();
+        Ok(Some(Worker {
+            context,
+            number,
+            consumer,
+            reader,
+            committer,
+            tasks: BTreeMap::new(),
+            unanswered: Vec::new(),
+            joined: false,
+            outbox: Outbox::default(),
+            effects: Effects::default(),
+            counts: Counts::default(),
+            uncommitted_since: None,
+            next_trigger: now,
+            next_figures: now,
+            fences: Vec::new(),
+            heartbeat,
+        }))
+    }
+
+    /// Works until a stop is requested, then commits and closes in order.
+    pub(crate) fn run(mut self, shutdown: &Shutdown) -> Result<(), Failure> {
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+        while !shutdown.is_requested() {
+            self.heartbeat.beat();
+            match self.turn() {
+                Ok(()) => backoff.reset(),
+                Err(trouble) => {
+                    self.recover(trouble, shutdown)?;
+                    std::thread::sleep(backoff.pause());
+                }
+            }
+        }
+        self.close();
+        Ok(())
+    }
+
+    fn turn(&mut self) -> Result<(), Trouble> {
+        for event in self.consumer.poll_events()? {
+            self.on_event(event)?;
+        }
+        self.answer_assignment()?;
+        self.restore()?;
+        self.take_records()?;
+        self.close_idle()?;
+        if self.commit_is_due() {
+            self.commit()?;
+        }
+        self.look_after_stores();
+        self.report();
+        Ok(())
+    }
+
+    fn on_event(&mut self, event: GroupEvent) -> Result<(), Trouble> {
+        match event {
+            GroupEvent::Assigned(parts) => {
+                self.joined = true;
+                if !parts.is_empty() {
+                    tracing::info!(worker = self.number, partitions = ?numbers(&parts), "assigned");
+                }
+                self.unanswered.extend(parts);
+            }
+            GroupEvent::Revoked(parts) => {
+                if !parts.is_empty() {
+                    tracing::info!(worker = self.number, partitions = ?numbers(&parts), "revoked");
+                }
+                // The group waits for our answer, so it comes even when the commit fails; the failure is dealt with after.
+                let committed = self.commit();
+                self.give_up(&parts)?;
+                committed?;
+            }
+            GroupEvent::Lost(parts) => {
+                tracing::warn!(worker = self.number, partitions = ?numbers(&parts), "lost: the group went on without us");
+                self.rewind("lost assignment");
+                self.give_up(&parts)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the assigned partitions, parked at their end: where to start is found out while restoring.
+    fn answer_assignment(&mut self) -> Result<(), Trouble> {
+        if self.unanswered.is_empty() {
+            return Ok(());
+        }
+        let mut at = Vec::with_capacity(self.unanswered.len());
+        for part in &self.unanswered {
+            at.push((part.clone(), self.consumer.end_offset(part, Isolation::ReadUncommitted, ASK_TIMEOUT)?));
+        }
+        self.consumer.assign(&at)?;
+        for part in self.unanswered.drain(..) {
+            self.tasks.insert(part.partition, Task::new(part.partition));
+        }
+        Ok(())
+    }
+
+    /// Closes the tasks of partitions that are not ours any more. Only committed state is left in them.
+    fn give_up(&mut self, parts: &[Part]) -> Result<(), Trouble> {
+        self.unanswered.retain(|part| !parts.contains(part));
+        for part in parts {
+            if let Some(mut task) = self.tasks.remove(&part.partition) {
+                self.reader.unassign(&Part::new(Arc::clone(&self.context.changelog), part.partition));
+                close_task(&mut task);
+            }
+        }
+        if !parts.is_empty() {
+            self.consumer.unassign(parts)?;
+        }
+        Ok(())
+    }
+
+    /// Orderly end: what was read is committed, stores are flushed, the partitions stay ours for a quick return.
+    fn close(mut self) {
+        if let Err(trouble) = self.commit() {
+            let why = match trouble {
+                Trouble::Client(error) | Trouble::Commit(CommitError::Kafka(error)) => error.to_string(),
+                Trouble::Commit(error) => error.to_string(),
+                Trouble::Stop(failure) => failure.to_string(),
+            };
+            tracing::warn!(worker = self.number, %why, "the last commit failed; its records are read again at the next start");
+            let _ = self.committer.abort();
+        }
+        self.give_back();
+        if !self.consumer.close(ASK_TIMEOUT * 2) {
+            tracing::debug!(worker = self.number, "the consumer closes in the background");
+        }
+    }
+
+    fn give_back(&mut self) {
+        for task in self.tasks.values_mut() {
+            close_task(task);
+        }
+        self.tasks.clear();
+    }
+}
+
+/// Suspends a task if it runs, and closes its store.
+fn close_task(task: &mut Task) {
+    task.suspend();
+    if let Phase::Suspended(Some(store)) = task.transition(Phase::Closed)
+        && let Err(error) = store.close()
+    {
+        tracing::warn!(task = task.partition, %error, "a store did not close; its tail is restored from the changelog");
+    }
+}
+
+/// Initialises the producer, as often as it takes. False: a stop was requested meanwhile.
+fn init(
+    committer: &mut Committer,
+    context: &Context,
+    worker: usize,
+    shutdown: &Shutdown,
+    alive: &mut dyn FnMut(),
+) -> Result<bool, Failure> {
+    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+    while !shutdown.is_requested() {
+        alive();
+        match committer.init(ASK_TIMEOUT * 5) {
+            Ok(()) => return Ok(true),
+            Err(error) if error.reaction == Reaction::Config => return Err(error.into()),
+            Err(error) => {
+                if let Some(suppressed) = context.log.allow() {
+                    tracing::warn!(worker, %error, "waiting for the transaction coordinator{suppressed}");
+                }
+                if error.reaction != Reaction::Retry {
+                    committer.replace()?;
+                }
+                std::thread::sleep(backoff.pause());
+            }
+        }
+    }
+    Ok(false)
+}
+
+fn numbers(parts: &[Part]) -> Vec<i32> {
+    parts.iter().map(|part| part.partition).collect()
+}

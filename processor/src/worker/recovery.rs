@@ -1,0 +1,129 @@
+//! What a worker does after a turn that failed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+use tape_kafka::{Error, Part, Reaction};
+use tape_service::{Failure, Shutdown};
+use tape_state::StoreError;
+
+use super::{ASK_TIMEOUT, Trouble, Worker, init};
+use crate::commit::CommitError;
+use crate::meters::{self, Counts};
+use crate::task::{Phase, Task};
+
+/// So many fences in so short a time mean that another process uses our name.
+const FENCES_MAX: u32 = 5;
+const FENCE_WINDOW: Duration = Duration::from_secs(120);
+
+impl Worker {
+    /// Drops everything that is not committed and sends every task through its restore.
+    pub(super) fn rewind(&mut self, cause: &str) {
+        meters::aborted(cause);
+        self.outbox.clear();
+        self.effects.rows.clear();
+        self.effects.alerts.clear();
+        self.counts = Counts::default();
+        self.uncommitted_since = None;
+        self.suspend(|_| true);
+    }
+
+    pub(super) fn suspend(&mut self, mut which: impl FnMut(&mut Task) -> bool) {
+        for task in self.tasks.values_mut() {
+            if !which(task) {
+                continue;
+            }
+            let input = Part::new(Arc::clone(&self.context.input), task.partition);
+            if task.running().is_some()
+                && let Err(error) = self.consumer.stop(&input, ASK_TIMEOUT)
+            {
+                tracing::debug!(task = task.partition, %error, "the input cannot be parked; its records are skipped");
+            }
+            self.reader.unassign(&Part::new(Arc::clone(&self.context.changelog), task.partition));
+            task.suspend();
+        }
+    }
+
+    /// Deals with a turn that failed, or returns what ends the process.
+    pub(super) fn recover(&mut self, trouble: Trouble, shutdown: &Shutdown) -> Result<(), Failure> {
+        match trouble {
+            Trouble::Stop(failure) => {
+                self.give_back();
+                Err(failure)
+            }
+            Trouble::Client(error) => match error.reaction {
+                Reaction::Retry | Reaction::Abort => {
+                    if let Some(suppressed) = self.context.log.allow() {
+                        tracing::warn!(worker = self.number, %error, "waiting for Kafka{suppressed}");
+                    }
+                    self.context.status.report(self.number, "waiting for Kafka");
+                    Ok(())
+                }
+                Reaction::Fenced | Reaction::Fatal | Reaction::Config => {
+                    self.give_back();
+                    Err(error.into())
+                }
+            },
+            Trouble::Commit(CommitError::Unstorable { partition, error }) => {
+                self.give_back();
+                Err(Failure::Other(anyhow!("task {partition}: a change cannot be stored: {error}")))
+            }
+            Trouble::Commit(CommitError::Kafka(error)) => self.recover_commit(error, shutdown),
+        }
+    }
+
+    /// After a commit that failed: abort when the producer can, else replace it; then everything is read again.
+    pub(super) fn recover_commit(&mut self, error: Error, shutdown: &Shutdown) -> Result<(), Failure> {
+        tracing::warn!(worker = self.number, %error, "commit failed; going back to the last one");
+        let cause = error.code_name().unwrap_or_else(|| "timeout".to_owned());
+        self.rewind(&cause);
+        if error.reaction == Reaction::Config {
+            let _ = self.committer.abort();
+            self.give_back();
+            return Err(error.into());
+        }
+        if error.reaction == Reaction::Fenced {
+            self.note_fence()?;
+        }
+        let aborted = error.reaction == Reaction::Abort && self.committer.abort().is_ok();
+        if !aborted {
+            self.committer.replace()?;
+            self.context.status.report(self.number, "waiting for the transaction coordinator");
+            let heartbeat = &self.heartbeat;
+            init(&mut self.committer, &self.context, self.number, shutdown, &mut || heartbeat.beat())?;
+        }
+        Ok(())
+    }
+
+    /// A fence may only mean that our transaction timed out; many of them mean a twin.
+    pub(super) fn note_fence(&mut self) -> Result<(), Failure> {
+        let now = Instant::now();
+        self.fences.retain(|fence| now.duration_since(*fence) < FENCE_WINDOW);
+        self.fences.push(now);
+        if self.fences.len() as u64 > u64::from(FENCES_MAX) {
+            return Err(Failure::Config(format!(
+                "another process commits as {}: give each process its own INSTANCE_ID and STATE_DIR",
+                self.context.worker_id(self.number)
+            )));
+        }
+        Ok(())
+    }
+
+    /// The commit stands in Kafka, only the store lacks it: drop the store and let the changelog fill it.
+    pub(super) fn on_store_failure(&mut self, partition: i32, error: &StoreError) {
+        tracing::error!(task = partition, %error, "state store failed; restoring the task");
+        let part = Part::new(Arc::clone(&self.context.input), partition);
+        if let Err(error) = self.consumer.stop(&part, ASK_TIMEOUT) {
+            tracing::warn!(task = partition, %error, "the input cannot be parked");
+        }
+        let Some(task) = self.tasks.get_mut(&partition) else { return };
+        task.suspend();
+        task.phase = Phase::Suspended(None);
+        if let StoreError::Corrupt { .. } = error
+            && let Err(error) = self.context.state.set_aside(partition)
+        {
+            tracing::warn!(task = partition, %error, "a damaged store cannot be set aside");
+        }
+    }
+}

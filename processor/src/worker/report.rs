@@ -1,0 +1,82 @@
+//! Stores and figures between commits.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tape_kafka::{Isolation, Part};
+
+use super::{ASK_TIMEOUT, Worker};
+use crate::meters::{self, TaskFigures};
+
+/// Gauges of tasks are refreshed so often.
+const FIGURES_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Worker {
+    pub(super) fn look_after_stores(&mut self) {
+        let now = Instant::now();
+        let mut failed = Vec::new();
+        for task in self.tasks.values_mut() {
+            let partition = task.partition;
+            if let Some(running) = task.running()
+                && let Err(error) = running.store.flush_if_due(now)
+            {
+                failed.push((partition, error));
+            }
+        }
+        for (partition, error) in failed {
+            self.on_store_failure(partition, &error);
+        }
+    }
+
+    pub(super) fn report(&mut self) {
+        let counts = self.count_phases();
+        let (running, all) = (counts["running"], self.tasks.len());
+        let degraded = self.tasks.values().find(|task| task.is_degraded());
+        let wait = match degraded {
+            _ if !self.joined => "joining the group".to_owned(),
+            _ if running < all || !self.unanswered.is_empty() => format!("{running} of {all} tasks run"),
+            Some(task) => format!(
+                "task {} rejects more than half of its records; see the dead-letter topic for the reasons",
+                task.partition
+            ),
+            None => String::new(),
+        };
+        self.context.status.report(self.number, &wait);
+        let now = Instant::now();
+        if now < self.next_figures {
+            return;
+        }
+        self.next_figures = now + FIGURES_INTERVAL;
+        for (phase, count) in counts {
+            meters::tasks(self.number, phase, count);
+        }
+        for task in self.tasks.values_mut() {
+            let partition = task.partition;
+            let Some(running) = task.running() else { continue };
+            let input = Part::new(Arc::clone(&self.context.input), partition);
+            let Ok(end) = self.consumer.end_offset(&input, Isolation::ReadCommitted, ASK_TIMEOUT) else {
+                continue;
+            };
+            let meta = running.logic.meta();
+            TaskFigures {
+                partition,
+                lag: (end - running.next_offset).max(0),
+                symbols: running.logic.symbol_count(),
+                panes: running.logic.pane_count(),
+                stream_time: meta.stream_time,
+                watermark: meta.watermark,
+            }
+            .report();
+        }
+    }
+
+    fn count_phases(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts =
+            BTreeMap::from(["created", "restoring", "running", "suspended"].map(|phase| (phase, 0)));
+        for task in self.tasks.values() {
+            *counts.entry(task.phase.name()).or_default() += 1;
+        }
+        counts
+    }
+}

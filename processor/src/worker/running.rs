@@ -1,0 +1,166 @@
+//! Records, idle input, and the commit.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tape_analytics::Scope;
+use tape_kafka::{Isolation, Part};
+use tape_service::config::OutputMode;
+
+use super::{ASK_TIMEOUT, IDLE_WAIT, Trouble, Worker};
+use crate::codec::millis;
+use crate::intake::{Intake, push_row};
+use crate::task::Task;
+
+/// Most records taken in one turn: the longest stretch without a look at the clock.
+const RECORDS_PER_TURN: usize = 5_000;
+/// The end of a quiet input is asked for so often.
+const IDLE_ASK_INTERVAL: Duration = Duration::from_secs(1);
+/// A commit does not wait for its time when the outbox holds so many records or bytes: memory is bounded, and so is the
+/// time that a transaction needs.
+const OUTBOX_RECORDS_MAX: usize = 100_000;
+const OUTBOX_BYTES_MAX: usize = 32 << 20;
+/// Wait for records while a restore goes on.
+const RESTORE_WAIT: Duration = Duration::from_millis(1);
+
+impl Worker {
+    pub(super) fn take_records(&mut self) -> Result<(), Trouble> {
+        let wait = self.wait();
+        let now = Instant::now();
+        let mut intake = Intake {
+            outbox: &mut self.outbox,
+            effects: &mut self.effects,
+            counts: &mut self.counts,
+            format: self.context.output_format,
+            panes: self.context.settings.panes(),
+            now,
+        };
+        let tasks = &mut self.tasks;
+        let taken = self.consumer.consume(RECORDS_PER_TURN, wait, &mut |record| {
+            if let Some(running) = tasks.get_mut(&record.partition).and_then(Task::running) {
+                intake.take(running, &record);
+            }
+        });
+        // With an error, the records handed over before it count.
+        if self.counts.records > 0 {
+            self.uncommitted_since.get_or_insert(now);
+        }
+        taken?;
+        Ok(())
+    }
+
+    /// How long to wait for records: until the next thing is due.
+    pub(super) fn wait(&mut self) -> Duration {
+        if self.tasks.values_mut().any(|task| task.restoring().is_some()) {
+            return RESTORE_WAIT;
+        }
+        let now = Instant::now();
+        let commit = self.uncommitted_since.map(|since| since + self.context.commit_interval);
+        let trigger = self.has_rows_to_show().then_some(self.next_trigger);
+        let until = |moment: Instant| moment.saturating_duration_since(now);
+        [commit, trigger].into_iter().flatten().map(until).fold(IDLE_WAIT, Duration::min)
+    }
+
+    pub(super) fn has_rows_to_show(&mut self) -> bool {
+        let running = |task: &mut Task| task.running().map(|running| running.logic.has_changed());
+        match self.context.output_mode {
+            OutputMode::Append => false,
+            OutputMode::Update => self.tasks.values_mut().filter_map(running).any(|changed| changed),
+            OutputMode::Complete => self.tasks.values_mut().filter_map(running).next().is_some(),
+        }
+    }
+
+    /// Moves the watermark of tasks whose input is proven quiet: read to its end, as the broker says now, and nothing
+    /// accepted for the idle time.
+    pub(super) fn close_idle(&mut self) -> Result<(), Trouble> {
+        let (now, idle_timeout) = (Instant::now(), self.context.idle_timeout);
+        if idle_timeout.is_zero() {
+            return Ok(());
+        }
+        for task in self.tasks.values_mut() {
+            let partition = task.partition;
+            let Some(running) = task.running() else { continue };
+            let is_quiet = now.duration_since(running.quiet_since) >= idle_timeout;
+            let may_ask = now.duration_since(running.idle_checked) >= IDLE_ASK_INTERVAL;
+            if !is_quiet || !may_ask || running.logic.symbol_count() == 0 {
+                continue;
+            }
+            running.idle_checked = now;
+            let part = Part::new(Arc::clone(&self.context.input), partition);
+            let end = self.consumer.end_offset(&part, Isolation::ReadCommitted, ASK_TIMEOUT)?;
+            // The client's position passes transaction markers, which deliver no record.
+            let position = self.consumer.position(&part).unwrap_or(0).max(running.next_offset);
+            if position < end {
+                continue;
+            }
+            let elapsed = millis(now.duration_since(running.quiet_since));
+            running.logic.idle(elapsed, running.next_offset, &mut self.effects);
+            if self.effects.rows.is_empty() && self.effects.alerts.is_empty() {
+                continue;
+            }
+            running.uncommitted = true;
+            self.uncommitted_since.get_or_insert(now);
+            let mut intake = Intake {
+                outbox: &mut self.outbox,
+                effects: &mut self.effects,
+                counts: &mut self.counts,
+                format: self.context.output_format,
+                panes: self.context.settings.panes(),
+                now,
+            };
+            intake.emit();
+        }
+        Ok(())
+    }
+
+    pub(super) fn commit_is_due(&mut self) -> bool {
+        let now = Instant::now();
+        let time = self.uncommitted_since.is_some_and(|since| now >= since + self.context.commit_interval);
+        let size = self.outbox.len() >= OUTBOX_RECORDS_MAX || self.outbox.byte_len() >= OUTBOX_BYTES_MAX;
+        time || size || (now >= self.next_trigger && self.has_rows_to_show())
+    }
+
+    pub(super) fn commit(&mut self) -> Result<(), Trouble> {
+        let started = Instant::now();
+        if started >= self.next_trigger && self.has_rows_to_show() {
+            self.show_open_rows();
+            self.next_trigger = started + self.context.trigger_interval;
+        }
+        let tasks = self
+            .tasks
+            .values_mut()
+            .filter_map(|task| Some((task.partition, task)))
+            .filter_map(|(partition, task)| task.running().map(|running| (partition, running)));
+        let tasks: Vec<_> = tasks.collect();
+        if self.outbox.is_empty() && tasks.iter().all(|(_, task)| !task.uncommitted) {
+            self.uncommitted_since = None;
+            return Ok(());
+        }
+        let committed = self
+            .committer
+            .commit(&self.consumer, tasks.into_iter(), &mut self.outbox, &self.context.settings)
+            .map_err(Trouble::Commit)?;
+        self.uncommitted_since = None;
+        self.counts.changelog_records += committed.changelog_records;
+        self.counts.report(started.elapsed());
+        for (partition, error) in committed.store_failures {
+            self.on_store_failure(partition, &error);
+        }
+        Ok(())
+    }
+
+    pub(super) fn show_open_rows(&mut self) {
+        let scope =
+            if self.context.output_mode == OutputMode::Complete { Scope::All } else { Scope::Changed };
+        let mut rows = Vec::new();
+        for task in self.tasks.values_mut() {
+            if let Some(running) = task.running() {
+                running.logic.open_rows(scope, running.next_offset, &mut rows);
+            }
+        }
+        for row in &rows {
+            push_row(&mut self.outbox, row, self.context.output_format);
+        }
+        self.counts.open_rows += rows.len() as u64;
+    }
+}

@@ -85,7 +85,7 @@ pub(crate) struct BacktestArgs {
     /// Partitions among which records without a field `partition` are divided, by their symbol
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=i64::from(engine::PARTITIONS_MAX)))]
     partitions: i32,
-    /// The summary as one JSON object
+    /// The summary as one JSON object, the last line of stderr
     #[arg(long)]
     json: bool,
     #[command(flatten)]

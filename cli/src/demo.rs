@@ -96,7 +96,8 @@ pub(crate) fn run(args: &DemoArgs, loaded: Loaded) -> Result<(), Failure> {
 }
 
 fn log_file(path: &Path) -> Result<File, Failure> {
-    let refused = |error| Failure::Config(format!("STATE_DIR: the log {} cannot be written ({error})", path.display()));
+    let refused =
+        |error| Failure::Config(format!("STATE_DIR: the log {} cannot be written ({error})", path.display()));
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(refused)?;
     }

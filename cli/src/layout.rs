@@ -42,7 +42,9 @@ impl LayoutArgs {
 
 fn renamed(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((ours, theirs)) if !ours.is_empty() && !theirs.is_empty() => Ok((ours.to_owned(), theirs.to_owned())),
+        Some((ours, theirs)) if !ours.is_empty() && !theirs.is_empty() => {
+            Ok((ours.to_owned(), theirs.to_owned()))
+        }
         _ => Err("write ours=theirs, for example price=close".to_owned()),
     }
 }

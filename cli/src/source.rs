@@ -95,7 +95,8 @@ pub(crate) fn spec(source: &str, resume: bool, options: &SourceOptions) -> Resul
 impl SourceOptions {
     /// Options for the real tape: one symbol, a seller's size negative.
     pub(crate) fn of_real_tape() -> Self {
-        let layout = LayoutArgs { symbol: Some("XBTUSD".to_owned()), absolute_size: true, ..LayoutArgs::default() };
+        let layout =
+            LayoutArgs { symbol: Some("XBTUSD".to_owned()), absolute_size: true, ..LayoutArgs::default() };
         Self { layout, ..Self::default() }
     }
 

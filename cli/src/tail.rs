@@ -136,7 +136,10 @@ fn starts(args: &TailArgs, reader: &Reader) -> Result<Vec<Start>, Failure> {
     if let Some(wanted) = args.partition {
         parts.retain(|part| part.partition == wanted);
         if parts.is_empty() {
-            return Err(Failure::Config(format!("--partition {wanted}: {} has {count} partitions, from 0", args.topic)));
+            return Err(Failure::Config(format!(
+                "--partition {wanted}: {} has {count} partitions, from 0",
+                args.topic
+            )));
         }
     }
     let start = |part: Part| {

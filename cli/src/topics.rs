@@ -72,7 +72,11 @@ fn line(admin: &Admin, spec: &TopicSpec, new: &[&str], mismatches: &[Mismatch]) 
         retention_ms: setting(&state, "retention.ms").parse().ok(),
         timestamps: setting(&state, "message.timestamp.type"),
         created: new.contains(&spec.name.as_str()),
-        mismatches: mismatches.iter().filter(|found| found.topic == spec.name).map(ToString::to_string).collect(),
+        mismatches: mismatches
+            .iter()
+            .filter(|found| found.topic == spec.name)
+            .map(ToString::to_string)
+            .collect(),
     })
 }
 
@@ -99,7 +103,8 @@ fn table(lines: &[Line]) -> String {
             (true, false) => "ok",
         };
         // A compacted topic keeps its values whatever the retention says.
-        let retention = if line.cleanup_policy == "delete" { retention(line.retention_ms) } else { "-".to_owned() };
+        let retention =
+            if line.cleanup_policy == "delete" { retention(line.retention_ms) } else { "-".to_owned() };
         text.push_str(&format!(
             "{:width$}  {:>10}  {:8}  {retention:>9}  {:13}  {state}\n",
             line.topic, line.partitions, line.cleanup_policy, line.timestamps,

@@ -40,7 +40,10 @@ fn lines_without(text: &str, member: &str) -> Vec<Value> {
     let line = |line: &str| {
         let mut value: Value = serde_json::from_str(line).expect("a line is JSON");
         let removed = value.as_object_mut().expect("a line is an object").remove(member);
-        assert!(removed.is_none_or(|removed| removed.as_str().is_some_and(|text| !text.is_empty())), "{line}");
+        assert!(
+            removed.is_none_or(|removed| removed.as_str().is_some_and(|text| !text.is_empty())),
+            "{line}"
+        );
         value
     };
     text.lines().map(line).collect()
@@ -84,9 +87,16 @@ fn market(records: i64) -> String {
     let mut csv = String::from("symbol,price,size,timestamp\n");
     for number in 0..records {
         let scattered = number * 7_919 % 1_009;
-        let (symbol, time) = (["A", "B", "D", "F"][(scattered % 4) as usize], number * 97 - scattered * 300 % 90_000);
+        let (symbol, time) =
+            (["A", "B", "D", "F"][(scattered % 4) as usize], number * 97 - scattered * 300 % 90_000);
         let price = 10_000 + scattered;
-        csv.push_str(&format!("{symbol},{}.{:02},{},{}\n", price / 100, price % 100, 1 + scattered % 50, time.max(0)));
+        csv.push_str(&format!(
+            "{symbol},{}.{:02},{},{}\n",
+            price / 100,
+            price % 100,
+            1 + scattered % 50,
+            time.max(0)
+        ));
     }
     csv
 }
@@ -125,7 +135,8 @@ fn json_lines_and_standard_input_are_the_same_log() {
     let expected = rows(folder.path(), &["m.csv", "--flush"]);
     assert!(expected == rows(folder.path(), &["m.jsonl", "--flush"]), "JSON lines differ");
     for input in [csv, jsonl] {
-        let output = Tape::new(folder.path()).args(["backtest", "-", "--flush"]).stdin(input.into_bytes()).output();
+        let output =
+            Tape::new(folder.path()).args(["backtest", "-", "--flush"]).stdin(input.into_bytes()).output();
         assert!(output.stdout == expected, "standard input differs: {}", text(&output.stderr));
     }
 }
@@ -133,7 +144,8 @@ fn json_lines_and_standard_input_are_the_same_log() {
 #[test]
 fn files_that_cannot_be_are_named() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("it can be written");
+    let write =
+        |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("it can be written");
     write("good.csv", "symbol,price,size,timestamp\nA,1,1,1\n");
     write("bad.csv", "a,b\n1,2\n");
     for (args, wanted) in [

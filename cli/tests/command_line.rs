@@ -27,7 +27,9 @@ fn help_is_a_manual() {
         assert_eq!(own.status.code(), Some(0), "{command}");
         assert!(text(&own.stdout).contains("Usage: tape"), "{command}");
     }
-    for part in ["EXAMPLES", "ENVIRONMENT", "FILES", "EXIT CODES", "KAFKA_BOOTSTRAP_SERVERS", "--config <FILE>"] {
+    for part in
+        ["EXAMPLES", "ENVIRONMENT", "FILES", "EXIT CODES", "KAFKA_BOOTSTRAP_SERVERS", "--config <FILE>"]
+    {
         assert!(help.contains(part), "{part} is missing:\n{help}");
     }
     let version = tape(&["--version"], &[]);
@@ -58,8 +60,12 @@ fn mistakes_of_the_command_line_exit_64() {
 
 #[test]
 fn all_mistakes_of_the_settings_are_told_together() {
-    let settings =
-        [("TAPE_NONSENSE", "1"), ("WINDOW_DURATION", "90s"), ("ALERT_COOLDOWN", "soon"), ("DB_PASSWORD", "geheim")];
+    let settings = [
+        ("TAPE_NONSENSE", "1"),
+        ("WINDOW_DURATION", "90s"),
+        ("ALERT_COOLDOWN", "soon"),
+        ("DB_PASSWORD", "geheim"),
+    ];
     for command in ["process", "config", "migrate", "demo"] {
         let output = tape(&[command], &settings);
         assert_eq!(output.status.code(), Some(64), "{command}");
@@ -84,12 +90,18 @@ fn settings_are_listed_with_their_source() {
     let list = text(&output.stdout);
     let line = |name: &str| {
         let found = list.lines().find(|line| line.split_whitespace().next() == Some(name));
-        found.unwrap_or_else(|| panic!("{name} is not listed:\n{list}")).split_whitespace().collect::<Vec<_>>()
+        found
+            .unwrap_or_else(|| panic!("{name} is not listed:\n{list}"))
+            .split_whitespace()
+            .collect::<Vec<_>>()
     };
     assert_eq!(line("SLIDE_DURATION"), ["SLIDE_DURATION", "30s", "file"]);
     assert_eq!(line("WINDOW_DURATION"), ["WINDOW_DURATION", "5m", "default"]);
     assert_eq!(line("DB_PASSWORD"), ["DB_PASSWORD", "***", "environment"]);
-    assert_eq!(line("KAFKA_TOPIC_RAW_TRADES"), ["KAFKA_TOPIC_RAW_TRADES", "mine", "environment", "(KAFKA_TOPIC)"]);
+    assert_eq!(
+        line("KAFKA_TOPIC_RAW_TRADES"),
+        ["KAFKA_TOPIC_RAW_TRADES", "mine", "environment", "(KAFKA_TOPIC)"]
+    );
     assert!(!list.contains("geheim"));
     assert!(text(&output.stderr).contains("did you mean KAFKA_PARTITIONS?"), "{}", text(&output.stderr));
 

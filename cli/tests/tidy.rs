@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const FILE_LINES_MAX: usize = 400;
 
 /// What each crate may know of the workspace, beyond which nothing is known to anybody.
-const MAY_KNOW: [(&str, &[&str]); 11] = [
+const MAY_KNOW: [(&str, &[&str]); 12] = [
     ("tape-proto", &[]),
     ("tape-analytics", &[]),
     ("tape-oracle", &[]),
@@ -18,6 +18,10 @@ const MAY_KNOW: [(&str, &[&str]); 11] = [
     ("tape-db", &["tape-service"]),
     ("tape-producer", &["tape-kafka", "tape-proto", "tape-service"]),
     ("tape-processor", &["tape-analytics", "tape-kafka", "tape-proto", "tape-service", "tape-state"]),
+    (
+        "tape-harness",
+        &["tape-db", "tape-kafka", "tape-oracle", "tape-processor", "tape-proto", "tape-service"],
+    ),
     ("tape-sink", &["tape-db", "tape-kafka", "tape-proto", "tape-service"]),
     (
         "tape",

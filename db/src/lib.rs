@@ -17,8 +17,8 @@ mod reaction;
 pub mod settings;
 
 pub use deadpool_postgres::Client as Connection;
-pub use tokio_postgres::Statement;
 pub use tokio_postgres::types::ToSql;
+pub use tokio_postgres::{Row, Statement};
 
 pub use error::Error;
 pub use migrate::migrate;

@@ -2,7 +2,7 @@
 //!
 //! Order of operations, on one connection of its own, without a statement time-out:
 //! 1. connect, waiting with backoff while the database is away;
-//! 2. take the advisory lock [`LOCK`] (of two migrations one waits, and says so);
+//! 2. take the advisory lock (of two migrations one waits, and says so);
 //! 3. compare the settings row, if there is one, with the configuration: refuse before anything is touched;
 //! 4. run the numbered files of `migrations/` that the database does not have, each in a transaction of its own, with
 //!    a checksum: a file that was changed after it ran is refused;

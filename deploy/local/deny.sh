@@ -16,4 +16,4 @@ if ! "$program" --version 2>/dev/null | grep -qF " $version"; then
 fi
 checks=(bans licenses sources)
 [ -z "${ADVISORIES:-}" ] || checks+=(advisories)
-"$program" --workspace --all-features check "${checks[@]}"
+"$program" --workspace check "${checks[@]}"

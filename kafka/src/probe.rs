@@ -47,11 +47,17 @@ pub(crate) fn log_ends(
     let names = || parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let action = || format!("ask for the end offsets of {}", names());
     retry(timeout, |left| {
+        let asked = Instant::now();
         let answers = raw::list_offsets(client, parts, end, committed, left)
             .map_err(|facts| Error::from_facts(action(), &facts))?;
         let answer = |(part, answer): (&Part, Result<i64, RDKafkaErrorCode>)| match answer {
             Ok(offset) => Ok((part.clone(), offset)),
-            Err(code) => Err(Error::from_code(format!("ask for the end offsets of {part}"), code)),
+            Err(code) => {
+                // librdkafka asks the leaders that it remembers, and does not forget them when they say no.
+                let left = left.saturating_sub(asked.elapsed());
+                let _ = client.fetch_metadata(Some(&part.topic), left);
+                Err(Error::from_code(format!("ask for the end offsets of {part}"), code))
+            }
         };
         parts.iter().zip(answers).map(answer).collect()
     })

@@ -1,22 +1,12 @@
 //! A processor on a real Kafka computes what the oracle computes, whatever happens to it on the way.
 
-mod harness;
-
 use std::collections::BTreeMap;
 
-use harness::{Bench, Running, by_symbol, closing, expected};
-use tape_oracle::{Alert, Market, Oracle, Row, Settings};
+use tape_harness::{Bench, Running, alerts_by_symbol, by_symbol, closing, expected, final_rows, wait_for};
+use tape_oracle::{Market, Oracle, Row, Settings};
 
 fn market(seed: u64, records: usize) -> Market {
     Market { seed, records, symbols: 20, start_ms: 1_700_000_000_000, step_ms: 40 }
-}
-
-fn final_rows(partitions: &[Oracle]) -> BTreeMap<String, Vec<Row>> {
-    by_symbol(partitions, |oracle| oracle.rows.clone(), |row| &row.symbol)
-}
-
-fn alerts(partitions: &[Oracle]) -> BTreeMap<String, Vec<Alert>> {
-    by_symbol(partitions, |oracle| oracle.alerts.clone(), |alert| &alert.symbol)
 }
 
 /// Compares what stands in the topics with what the oracle says.
@@ -27,7 +17,7 @@ fn check(bench: &Bench, partitions: &[Oracle]) {
     for (symbol, wanted) in &wanted {
         assert_eq!(&rows[symbol], wanted, "final rows of {symbol}");
     }
-    let (found, wanted) = (bench.alerts(), alerts(partitions));
+    let (found, wanted) = (bench.alerts(), alerts_by_symbol(partitions));
     assert!(!wanted.is_empty());
     for (symbol, wanted) in &wanted {
         assert_eq!(found.get(symbol), Some(wanted), "alerts of {symbol}");
@@ -154,7 +144,7 @@ fn quiet_input_closes_windows() {
     let mut partitions = expected(&inputs, &oracle);
     partitions.iter_mut().for_each(|oracle| oracle.idle(3_600_000));
     let wanted = final_rows(&partitions);
-    harness::wait_for("idle closing", || {
+    wait_for("idle closing", || {
         bench.final_rows().values().flatten().count() == wanted.values().flatten().count()
     });
     processor.stop().expect("stops in order");

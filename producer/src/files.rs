@@ -3,7 +3,7 @@
 //! - [`Reader`] reads one file, [`Merge`] several by the time at the head of each. Both are streams: no file is held in
 //!   memory, buffers are reused, a line is looked at in place.
 //! - JSON lines are values of `raw-trades`, one a line. A file is JSON lines when its name ends in `.jsonl`, `.ndjson` or
-//!   `.json`, CSV when it ends in `.csv`; otherwise its first byte decides (`{`: JSON). Lines without anything but white
+//!   `.json`, CSV when it ends in `.csv`; otherwise the first thing in it decides (`{`: JSON). Lines without anything but white
 //!   space are no records.
 //! - A CSV file has the columns `symbol`, `price`, `size` or `volume`, `timestamp`, and may have the optional fields of the
 //!   contract and `partition`, `offset`, `append_time`: see `columns.rs`. An empty cell of an optional column is absent.

@@ -24,6 +24,7 @@ mod monitor;
 mod pace;
 mod publish;
 mod replay;
+mod report;
 mod run_id;
 pub mod simulate;
 mod source;

@@ -14,7 +14,7 @@
 //!   later run with `resume` sends it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use tape_kafka::{Clients, Error, Kind, Outgoing, Producer, Reaction};
@@ -28,8 +28,9 @@ use crate::cursor::{Cursor, write_header};
 use crate::feed::{Feed, FeedRecord, Poll};
 use crate::files::FileError;
 use crate::log_tail::{self, Last};
-use crate::monitor::{Meters, Monitor, Snapshot};
+use crate::monitor::Monitor;
 use crate::replay::{self, ReplayFeed};
+use crate::report::{Report, now_ms};
 use crate::run_id::Lineage;
 use crate::simulate::{HISTORY_MS, Market, Simulation};
 use crate::source::{SourceKind, SourceSpec};
@@ -45,10 +46,6 @@ const RETRY_CAP: Duration = Duration::from_secs(5);
 const NAP_MIN: Duration = Duration::from_millis(5);
 /// The longest sleep between two looks at the numbers, so that they are fresh while little happens.
 const NAP_MAX: Duration = Duration::from_millis(500);
-/// Numbers are brought up to date after so many records.
-const REPORT_RECORDS: u64 = 4096;
-/// How often the log says how far the source is.
-const LOG_EVERY: Duration = Duration::from_secs(10);
 /// Brokers that take nothing for so long are away.
 const AWAY_AFTER: Duration = Duration::from_secs(3);
 /// So many clients in a row may be lost without a record acknowledged in between.
@@ -130,22 +127,22 @@ impl Publisher {
 
         let mut losses = 0;
         loop {
-            let acknowledged = self.report.now.acknowledged;
+            let acknowledged = self.report.acknowledged();
             let error = match self.send_all(&start)? {
                 Outcome::Done => {
-                    info!(source = start.id, records = self.report.now.records, "the source has ended");
+                    info!(source = start.id, records = self.report.records(), "the source has ended");
                     self.health.set_ready(true, "the source has ended; everything is acknowledged");
                     return Ok(());
                 }
                 Outcome::Stopped => return Ok(()),
                 Outcome::Lost(error) => error,
             };
-            losses = if self.report.now.acknowledged > acknowledged { 1 } else { losses + 1 };
+            losses = if self.report.acknowledged() > acknowledged { 1 } else { losses + 1 };
             if losses > LOSSES_MAX {
                 return Err(anyhow!(error).context("the Kafka client was lost again and again").into());
             }
             warn!(%error, "the Kafka client was lost; going on after what the log has");
-            self.report.meters.restarted();
+            self.report.restarted();
             self.health.set_ready(false, &error.to_string());
             let Some(last) = self.patiently(|this| this.last_records(&lineage, &from))? else {
                 return Ok(());
@@ -345,7 +342,7 @@ impl Publisher {
             self.report.update(feed, producer);
             match flushed {
                 Ok(()) => {
-                    info!(records = self.report.now.acknowledged, "everything sent is acknowledged");
+                    info!(records = self.report.acknowledged(), "everything sent is acknowledged");
                     return Ok(outcome);
                 }
                 Err(error) if !error.is_timeout() => return lost(error),
@@ -388,83 +385,5 @@ fn file_failure(error: FileError) -> Failure {
     match error {
         FileError::Open { .. } | FileError::Header { .. } => Failure::Config(error.to_string()),
         FileError::Read { .. } | FileError::Write { .. } => Failure::Other(error.into()),
-    }
-}
-
-fn now_ms() -> i64 {
-    // A clock before 1970 is a clock that was never set: nothing is due yet.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// Counts what happens and tells it: to the monitor, to Prometheus, to the log.
-struct Report {
-    monitor: Monitor,
-    meters: Meters,
-    now: Snapshot,
-    told: Snapshot,
-    /// Acknowledged by clients that are gone.
-    acknowledged_before: u64,
-    bytes: u64,
-    logged: (Instant, u64),
-}
-
-impl Report {
-    fn new(monitor: Monitor) -> Self {
-        let zero = Snapshot::default();
-        Self {
-            monitor,
-            meters: Meters::new(),
-            now: zero,
-            told: zero,
-            acknowledged_before: 0,
-            bytes: 0,
-            logged: (Instant::now(), 0),
-        }
-    }
-
-    /// A new client begins to count at 0.
-    fn begin(&mut self) {
-        self.acknowledged_before = self.now.acknowledged;
-    }
-
-    fn sent(&mut self, record: &FeedRecord<'_>) {
-        self.now.records += 1;
-        self.now.event_time = record.event_time;
-        self.bytes += record.value.map_or(0, <[u8]>::len) as u64;
-    }
-
-    fn is_due(&self) -> bool {
-        self.now.records - self.told.records >= REPORT_RECORDS
-    }
-
-    fn update(&mut self, feed: &Feed, producer: &Producer) {
-        let progress = feed.progress();
-        self.now.acknowledged = self.acknowledged_before + producer.delivered();
-        self.now.skipped = progress.skipped;
-        self.now.rejected = progress.rejected;
-        self.now.bytes_read = progress.bytes_read;
-        self.now.bytes_total = progress.bytes_total.unwrap_or(0);
-        self.monitor.set(&self.now);
-        self.meters.update(&self.told, &self.now, std::mem::take(&mut self.bytes), producer.in_flight());
-        self.told = self.now;
-        let (at, records) = self.logged;
-        if at.elapsed() >= LOG_EVERY {
-            let per_second = (self.now.records - records) as f64 / at.elapsed().as_secs_f64();
-            self.log(per_second);
-            self.logged = (Instant::now(), self.now.records);
-        }
-    }
-
-    fn log(&self, per_second: f64) {
-        let Snapshot { records, skipped, rejected, bytes_read, bytes_total, event_time, .. } = self.now;
-        let per_second = per_second.round();
-        let behind_s = (now_ms() - event_time) / 1000;
-        if bytes_total > 0 {
-            let percent = bytes_read * 100 / bytes_total;
-            info!(records, per_second, skipped, rejected, percent, "sending");
-        } else {
-            info!(records, per_second, skipped, behind_s, "sending");
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! The producer on a real broker: whatever ends it, the log has every trade once and in order.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here, with the line")]
+
 mod broker;
 
 use std::path::PathBuf;

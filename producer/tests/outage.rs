@@ -1,5 +1,7 @@
 //! The broker dies while the producer sends. In a test binary of its own, because it takes the broker away from everybody.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here, with the line")]
+
 mod broker;
 
 use std::process::Command;

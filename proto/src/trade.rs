@@ -147,15 +147,23 @@ impl<'a> Trade<'a> {
 /// # Errors
 /// The reason why the record cannot be used; it belongs into the dead-letter topic.
 pub fn decode<'a>(key: Option<&'a [u8]>, value: Option<&'a [u8]>) -> Result<Trade<'a>, Reject> {
-    let trade = match value.ok_or(Reject::NullValue)? {
-        [] => return Err(Reject::EmptyValue),
-        [0xef, 0xbb, 0xbf, ..] => return Err(Reject::ByteOrderMark),
-        // White space may stand before a JSON text. The tags that these bytes would be are reserved in our message.
-        value @ [b'{' | b' ' | b'\t' | b'\n' | b'\r', ..] => json::read(value)?.check()?,
-        value => protobuf::read(value)?.check()?,
-    };
+    let trade = decode_value(value.ok_or(Reject::NullValue)?)?;
     let key = key.ok_or(Reject::MissingKey)?;
     if key == trade.symbol.as_bytes() { Ok(trade) } else { Err(Reject::key_mismatch(&trade.symbol, key)) }
+}
+
+/// Reads a value alone, as it stands in a file that has no keys.
+///
+/// # Errors
+/// The reason why the value cannot be used.
+pub fn decode_value(value: &[u8]) -> Result<Trade<'_>, Reject> {
+    match value {
+        [] => Err(Reject::EmptyValue),
+        [0xef, 0xbb, 0xbf, ..] => Err(Reject::ByteOrderMark),
+        // White space may stand before a JSON text. The tags that these bytes would be are reserved in our message.
+        [b'{' | b' ' | b'\t' | b'\n' | b'\r', ..] => json::read(value)?.check(),
+        _ => protobuf::read(value)?.check(),
+    }
 }
 
 #[cfg(test)]

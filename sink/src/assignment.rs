@@ -32,7 +32,10 @@ impl Worker {
                     Ok(())
                 }
                 GroupEvent::Revoked(parts) => self.revoked(&parts),
-                GroupEvent::Lost(parts) => self.give_up(&parts),
+                GroupEvent::Lost(parts) => {
+                    self.joined = false;
+                    self.give_up(&parts)
+                }
             };
             result = result.and(answer);
         }
@@ -45,7 +48,9 @@ impl Worker {
             return Ok(());
         }
         // Parked at the end: nothing is fetched that the seek of the start would throw away.
-        let offsets = self.admin.end_offsets(&self.unanswered, Isolation::ReadUncommitted, ANSWER_TIMEOUT)?;
+        let offsets = self.ask(ANSWER_TIMEOUT, |admin, timeout| {
+            admin.end_offsets(&self.unanswered, Isolation::ReadUncommitted, timeout)
+        })?;
         self.consumer.assign(&offsets)?;
         for part in self.unanswered.drain(..) {
             if let Some(slot) = self.context.names.slot(&part) {
@@ -77,6 +82,7 @@ impl Worker {
         for (slot, log) in logs {
             self.start_one(slot, stored.get(&slot).copied(), log)?;
         }
+        self.waiting_for = None;
         // What was owed stands after all (a COMMIT whose answer was lost), or is somebody else's now.
         let partitions = &self.partitions;
         self.owed.retain(|&slot, end| partitions.stored(slot).is_some_and(|stored| stored < *end));
@@ -114,8 +120,10 @@ impl Worker {
     /// The ends of these partitions' logs, freshly asked.
     fn logs(&self, slots: &[Slot]) -> Result<BTreeMap<Slot, Log>, Trouble> {
         let parts: Vec<Part> = slots.iter().map(|&slot| self.context.names.part(slot)).collect();
-        let low = self.admin.low_offsets(&parts, ANSWER_TIMEOUT)?;
-        let high = self.admin.end_offsets(&parts, Isolation::ReadUncommitted, ANSWER_TIMEOUT)?;
+        let (low, high) = self.ask(ANSWER_TIMEOUT, |admin, timeout| {
+            let low = admin.low_offsets(&parts, timeout)?;
+            Ok((low, admin.end_offsets(&parts, Isolation::ReadUncommitted, timeout)?))
+        })?;
         let logs = low.into_iter().zip(high).filter_map(|((part, low), (_, high))| {
             Some((self.context.names.slot(&part)?, Log { low, high }))
         });

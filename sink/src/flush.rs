@@ -94,6 +94,7 @@ impl Worker {
             debug!(%error, "hint of offsets to Kafka failed");
         }
         self.batch.clear();
+        self.last_commit = Some(Instant::now());
         self.breaker = breaker;
         self.backoff.reset();
         let configured = configured_limits(&self.context.config);

@@ -10,15 +10,15 @@
 //!   come from and the reason, before their offset is moved. More than half of the last thousand: the sink stops.
 //! - While the database is away the sink waits with backoff, is not ready, and says why; memory stays flat.
 //!
-//! One thread does the work ([`worker`]); [`writer`] alone knows the order of a commit.
+//! One thread does the work (`worker`); `writer` alone knows the order of a commit.
 //!
 //! | file | what |
 //! |---|---|
-//! | [`entry`], [`letter`] | a record, judged; a dead letter |
-//! | [`batch`], [`order`], [`columns`], [`statement`] | what is written, and how |
-//! | [`bisect`], [`breaker`] | rows that are refused |
-//! | [`partitions`], [`start`], [`assignment`] | whose partitions, from where |
-//! | [`flush`], [`rounds`], [`trouble`] | a batch's way, the second's round, errors by reaction |
+//! | `entry`, `letter` | a record, judged; a dead letter |
+//! | `batch`, `order`, `columns`, `statement` | what is written, and how |
+//! | `bisect`, `breaker` | rows that are refused |
+//! | `partitions`, `start`, `assignment` | whose partitions, from where |
+//! | `flush`, `rounds`, `trouble` | a batch's way, the second's round, errors by reaction |
 
 mod assignment;
 mod batch;
@@ -73,7 +73,7 @@ pub async fn run(config: Arc<Config>, shutdown: Shutdown) -> Result<(), Failure>
     let _stop_on_drop = StopOnDrop(stop.clone());
     let health = Health::new("sink");
     http::serve(config.http.sink, health.clone(), stop.clone()).await?;
-    let group = format!("{}-sink", config.app_id);
+    let group = group(&config);
     let pool = Pool::new(&config.db, &group)?;
     if !database_is_ours(&config, &pool, &health, &stop).await? {
         return Ok(());
@@ -102,6 +102,11 @@ pub async fn run(config: Arc<Config>, shutdown: Shutdown) -> Result<(), Failure>
         return Err(Failure::Other(anyhow!("the sink's thread panicked")));
     }
     result.unwrap_or_else(|_| Err(Failure::Other(anyhow!("the sink's thread ended without a result"))))
+}
+
+/// The sink's consumer group, also its key in `sink_offsets`: `<APP_ID>-sink`.
+pub fn group(config: &Config) -> String {
+    format!("{}-sink", config.app_id)
 }
 
 struct StopOnDrop(Shutdown);

@@ -1,4 +1,4 @@
-//! What is done once a second: idle connections, hints to Kafka beyond transaction markers, a look for missing topics, lag.
+//! What is done once a second: idle connections, a word with the database when nothing was written, hints to Kafka beyond transaction markers, a look for missing topics, lag.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,14 +56,18 @@ impl Rounds {
 }
 
 impl Worker {
-    /// A round, if it is time. Failures only show in readiness; a topic that has come to be asks for a new consumer, because
-    /// the old one looks for topics only every few minutes.
+    /// A round, if it is time. Trouble with Kafka only shows in readiness, because its client goes on by itself; but a topic
+    /// that has come to be asks for a new consumer, because the old one looks for topics only every few minutes.
     pub(crate) fn round(&mut self) -> Result<(), Trouble> {
         if self.rounds.last.is_some_and(|at| at.elapsed() < EVERY) {
             return Ok(());
         }
         self.rounds.last = Some(Instant::now());
         self.context.writer.pool().sweep();
+        if self.retry_at.is_none() && self.last_commit.is_none_or(|at| at.elapsed() >= EVERY) {
+            // An idle sink must notice too that the database is away.
+            self.context.runtime.block_on(self.context.writer.ping())?;
+        }
         let hints = self.hints();
         if !hints.is_empty() {
             match self.consumer.commit_offsets(&hints, CommitMode::Async) {
@@ -126,7 +130,9 @@ impl Worker {
             let topic = self.context.names.topic(Table::Aggregates);
             return self.admin.partition_count(topic, END_TIMEOUT).map(|_| ());
         }
-        let ends = self.admin.end_offsets(&parts, Isolation::ReadCommitted, END_TIMEOUT)?;
+        let ends = self.ask(END_TIMEOUT, |admin, timeout| {
+            admin.end_offsets(&parts, Isolation::ReadCommitted, timeout)
+        })?;
         for (slot, (part, end)) in running.into_iter().zip(ends) {
             let Some(stored) = self.partitions.stored(slot) else { continue };
             let reached = match self.consumer.position(&part) {

@@ -25,7 +25,7 @@ use crate::entry::{Entry, Incoming};
 use crate::meter::Meter;
 use crate::partitions::Partitions;
 use crate::rounds::Rounds;
-use crate::slot::{Names, Slot};
+use crate::slot::{Names, Slot, Table};
 use crate::trouble::Trouble;
 use crate::writer::Writer;
 
@@ -52,6 +52,9 @@ const POLL_INTERVAL_MAX: Duration = Duration::from_secs(600);
 
 /// Longest wait for a broker's answer to a question.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest wait for the first of two answers; a healthy broker needs a few milliseconds.
+const FIRST_ASK: Duration = Duration::from_millis(500);
 
 /// Longest wait when leaving the group.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -98,6 +101,9 @@ pub(crate) struct Worker {
     pub(crate) backoff: Backoff,
     pub(crate) retry_at: Option<Instant>,
     pub(crate) last_trouble: Option<Instant>,
+    /// What the last trouble was, until all partitions run again.
+    pub(crate) waiting_for: Option<String>,
+    pub(crate) last_commit: Option<Instant>,
     pub(crate) rounds: Rounds,
     heartbeat: Heartbeat,
 }
@@ -132,6 +138,8 @@ impl Worker {
             backoff: Backoff::new(PAUSE_FIRST, PAUSE_LONGEST),
             retry_at: None,
             last_trouble: None,
+            waiting_for: None,
+            last_commit: None,
             rounds: Rounds::default(),
             heartbeat,
             context,
@@ -208,6 +216,21 @@ impl Worker {
         }
     }
 
+    /// Puts a question to the brokers, and once more after a fresh look at the topics: a client that reads nothing keeps the
+    /// leaders that it saw first, and after a broker's restart the brokers refuse these as too old.
+    pub(crate) fn ask<T>(
+        &self,
+        timeout: Duration,
+        question: impl Fn(&Admin, Duration) -> Result<T, tape_kafka::Error>,
+    ) -> Result<T, tape_kafka::Error> {
+        question(&self.admin, timeout.min(FIRST_ASK)).or_else(|_| {
+            for table in Table::ALL {
+                self.admin.partition_count(self.context.names.topic(table), timeout)?;
+            }
+            question(&self.admin, timeout)
+        })
+    }
+
     /// The one way after trouble: drop, park, wait.
     fn retreat(&mut self, why: &str, reason: &'static str, slow: bool) {
         if self.last_trouble.is_some_and(|at| at.elapsed() > PEACE) {
@@ -219,6 +242,7 @@ impl Worker {
         self.retry_at = Some(now + pause);
         self.meter.retry(reason);
         self.context.health.set_ready(false, why);
+        self.waiting_for = Some(why.to_owned());
         warn!(
             reason,
             pause_ms = pause.as_millis() as u64,
@@ -238,14 +262,15 @@ impl Worker {
     /// Readiness and its reason.
     fn report(&mut self) {
         let parked = self.partitions.parked().len() + self.unanswered.len();
-        let (ready, why) = if !self.joined {
+        let (ready, why) = if let Some(why) = self.rounds.away() {
+            (false, why.to_owned())
+        } else if !self.joined {
             (false, format!("joining the group {}", self.context.group))
         } else if parked > 0 {
-            (false, format!("{parked} partitions wait for their start"))
+            let why = self.waiting_for.as_deref().unwrap_or("they were just assigned");
+            (false, format!("{parked} partitions wait for their start: {why}"))
         } else if !self.owed.is_empty() {
             (false, "the batch that failed is not written yet".to_owned())
-        } else if let Some(why) = self.rounds.away() {
-            (false, why.to_owned())
         } else {
             (true, String::new())
         };

@@ -82,6 +82,11 @@ impl Writer {
         &self.pool
     }
 
+    /// Asks whether the database answers.
+    pub(crate) async fn ping(&self) -> Result<(), Error> {
+        self.bounded(async |connection| Ok(connection.batch_execute("").await?)).await
+    }
+
     /// Where partitions stand in the database; those without a row are absent.
     pub(crate) async fn read(&self, slots: &[Slot]) -> Result<BTreeMap<Slot, i64>, Error> {
         self.bounded(async |connection| {

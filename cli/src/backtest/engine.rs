@@ -53,7 +53,9 @@ pub(crate) enum Refusal {
     #[error(transparent)]
     Logic(#[from] Reject),
     /// A log has each offset once, in order.
-    #[error("the offset is below the next one of its partition, {next}; records of a partition stand in the order of their offsets")]
+    #[error(
+        "the offset is below the next one of its partition, {next}; records of a partition stand in the order of their offsets"
+    )]
     Order {
         /// The next offset of the partition.
         next: i64,
@@ -101,7 +103,13 @@ struct Lane {
 impl Engine {
     /// A log without records. `settings` passed their check; `partitions` is 1 to [`PARTITIONS_MAX`].
     pub(crate) fn new(settings: Settings, partitions: i32) -> Self {
-        Self { settings, partitions, lanes: Vec::new(), effects: Effects::default(), counts: Counts::default() }
+        Self {
+            settings,
+            partitions,
+            lanes: Vec::new(),
+            effects: Effects::default(),
+            counts: Counts::default(),
+        }
     }
 
     /// What has been read and emitted so far.
@@ -110,7 +118,12 @@ impl Engine {
     }
 
     /// Takes a record that is a trade, and hands its effects to `sink`.
-    pub(crate) fn accept(&mut self, place: Place, trade: &Trade<'_>, sink: &mut dyn Sink) -> io::Result<Placed> {
+    pub(crate) fn accept(
+        &mut self,
+        place: Place,
+        trade: &Trade<'_>,
+        sink: &mut dyn Sink,
+    ) -> io::Result<Placed> {
         self.counts.records += 1;
         let placed = self.place(place, Some(&trade.symbol));
         if let Some(refusal) = placed.refusal {
@@ -142,7 +155,12 @@ impl Engine {
     }
 
     /// Closes what the live system closed because the partition was idle: everything due at `watermark`.
-    pub(crate) fn close_idle(&mut self, partition: i32, watermark: i64, sink: &mut dyn Sink) -> io::Result<()> {
+    pub(crate) fn close_idle(
+        &mut self,
+        partition: i32,
+        watermark: i64,
+        sink: &mut dyn Sink,
+    ) -> io::Result<()> {
         let lane = self.lane(partition);
         if let Some(stream_time) = lane.task.meta().stream_time {
             let next_offset = lane.next_offset;

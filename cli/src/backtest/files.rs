@@ -14,9 +14,9 @@ use tape_processor::codec;
 use tape_proto::{aggregate, alert};
 use tape_service::Failure;
 
+use super::BacktestArgs;
 use super::engine::Sink;
 use super::reading::Rejected;
-use super::BacktestArgs;
 use crate::output;
 
 /// Enough that a row costs no system call.
@@ -56,13 +56,16 @@ impl Files {
                 mistakes.push(format!("{option} {}: is an input, name another file", path.display()));
             }
             if let Some((other, _)) = named[..at].iter().find(|(_, other)| is_same(other, path)) {
-                mistakes.push(format!("{option} {}: is the file of {other}, name another one", path.display()));
+                mistakes
+                    .push(format!("{option} {}: is the file of {other}, name another one", path.display()));
             }
         }
         if !mistakes.is_empty() {
             return Err(Failure::Config(mistakes.join("\n")));
         }
-        let file = |option: &str, path: &Option<PathBuf>| path.as_deref().map(|path| create(option, path)).transpose();
+        let file = |option: &str, path: &Option<PathBuf>| {
+            path.as_deref().map(|path| create(option, path)).transpose()
+        };
         let rows: Box<dyn Write> = match file("--output", &args.output)? {
             Some(file) => Box::new(file),
             None => Box::new(output::stdout()),
@@ -141,8 +144,9 @@ impl Sink for Files {
 }
 
 fn create(option: &str, path: &Path) -> Result<BufWriter<File>, Failure> {
-    let file = File::create(path)
-        .map_err(|error| Failure::Config(format!("{option} {}: cannot be written ({error})", path.display())))?;
+    let file = File::create(path).map_err(|error| {
+        Failure::Config(format!("{option} {}: cannot be written ({error})", path.display()))
+    })?;
     Ok(BufWriter::with_capacity(BUFFER_BYTES, file))
 }
 

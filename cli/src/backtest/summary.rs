@@ -70,7 +70,11 @@ impl<'a> Summary<'a> {
         let lines = [
             ("records", counts.records, String::new()),
             ("rejected", rejected, list(&counts.rejected)),
-            ("late", counts.late, format!("dropped; {} more counted in some of their windows", counts.late_partial)),
+            (
+                "late",
+                counts.late,
+                format!("dropped; {} more counted in some of their windows", counts.late_partial),
+            ),
             ("rows", counts.rows, String::new()),
             ("alerts", alerts, list(&counts.alerts)),
         ];

@@ -128,7 +128,10 @@ fn groups(config: &Config) -> [Group; 2] {
     let topics = &config.topics;
     [
         Group { name: tape_processor::group(config), topics: vec![topics.raw_trades.clone()] },
-        Group { name: format!("{}-sink", config.app_id), topics: vec![topics.aggregates.clone(), topics.alerts.clone()] },
+        Group {
+            name: format!("{}-sink", config.app_id),
+            topics: vec![topics.aggregates.clone(), topics.alerts.clone()],
+        },
     ]
 }
 
@@ -155,7 +158,8 @@ impl Sampler {
         let (lags, symbols) = tokio::join!(self.lags(), self.symbols());
         let gauges = Gauges::parse(&metrics::render());
         let board = {
-            let (then, before) = self.history.front().map_or((taken, &gauges), |(then, before)| (*then, before));
+            let (then, before) =
+                self.history.front().map_or((taken, &gauges), |(then, before)| (*then, before));
             Board::from_gauges(taken, &gauges, before, taken.saturating_duration_since(then))
         };
         self.history.push_back((taken, gauges));

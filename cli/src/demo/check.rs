@@ -1,7 +1,10 @@
 //! The self-check: every row and alert in PostgreSQL against a recomputation of `raw-trades`, column by column.
 //!
-//! 1. read both tables; 2. read all of `raw-trades` from Kafka through the code of `tape backtest`, with the offsets and append
-//! times that the processor saw; 3. compare; 4. print the counts, and the first differences if there are any.
+//! 1. read both tables;
+//! 2. read all of `raw-trades` from Kafka through the code of `tape backtest`, with the offsets and append times that the
+//!    processor saw;
+//! 3. compare;
+//! 4. print the counts, and the first differences if there are any.
 //!
 //! - Final rows must be equal one to one in every column, doubles bit by bit.
 //! - Rows closed by IDLE were closed by a clock, at a place in the log that their revision names: the recomputation closes
@@ -40,7 +43,8 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let owned = config.clone();
     let closings = IdleClosings::of(&tables.rows);
     let recomputed = tokio::task::spawn_blocking(move || recompute::run(&owned, closings)).await;
-    let mut recomputed = recomputed.map_err(|panic| Failure::Other(anyhow!("the recomputation failed: {panic}")))??;
+    let mut recomputed =
+        recomputed.map_err(|panic| Failure::Other(anyhow!("the recomputation failed: {panic}")))??;
     if config.processing.output_mode == OutputMode::Append {
         recomputed.open.clear();
     }

@@ -17,7 +17,7 @@ use super::{check, stage};
 const TURN: Duration = Duration::from_millis(100);
 /// How long a role may take to stop: the processor's last commit, the sink's last batch.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
-/// A lag that has not fallen for so long will not fall by itself.
+/// A lag that has not fallen for so long will not fall by itself. Longer than the group waits for a member that was killed.
 const STALL_LIMIT: Duration = Duration::from_secs(60);
 /// How long a lag may take to fall after a person asked for the stop; the next run does the rest.
 const HURRY_LIMIT: Duration = Duration::from_secs(10);
@@ -31,7 +31,10 @@ const EXIT_IMPATIENT: i32 = 130;
 pub(crate) async fn run(plan: &Plan) -> Result<(), Failure> {
     let user = Shutdown::new();
     watch_signals(&user)?;
-    println!("Preparing topics and tables (Kafka at {}, PostgreSQL at {}:{})", plan.config.kafka.bootstrap_servers, plan.config.db.host, plan.config.db.port);
+    println!(
+        "Preparing topics and tables (Kafka at {}, PostgreSQL at {}:{})",
+        plan.config.kafka.bootstrap_servers, plan.config.db.host, plan.config.db.port
+    );
     if !stage::build(plan, &user).await? {
         return Ok(());
     }
@@ -41,7 +44,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<(), Failure> {
         plan,
         boards: board::sample(&plan.config, sampling.clone())?,
         pipeline: Pipeline::start(plan),
-        screen: Screen::open()?,
+        screen: Screen::open(),
         user: user.clone(),
         begun: Instant::now(),
     };
@@ -97,7 +100,8 @@ impl Course<'_> {
 
     /// Until the source has ended, the time is over, or a person asks.
     async fn produce(&mut self) -> Result<(), Failure> {
-        let is_over = |begun: Instant, limit: Option<Duration>| limit.is_some_and(|limit| begun.elapsed() >= limit);
+        let is_over =
+            |begun: Instant, limit: Option<Duration>| limit.is_some_and(|limit| begun.elapsed() >= limit);
         while !self.user.is_requested() && !is_over(self.begun, self.plan.limit) {
             if self.pipeline.producer.has_ended() {
                 return self.pipeline.producer.join().await;
@@ -144,7 +148,9 @@ impl Course<'_> {
             if fell.elapsed() >= STALL_LIMIT {
                 let lag = lag.map_or("unknown".to_owned(), |lag| lag.to_string());
                 let waited = STALL_LIMIT.as_secs();
-                return Err(Failure::Other(anyhow!("{phase}: the lag, {lag}, has not fallen for {waited} s")));
+                return Err(Failure::Other(anyhow!(
+                    "{phase}: the lag, {lag}, has not fallen for {waited} s"
+                )));
             }
         }
     }

@@ -44,7 +44,8 @@ impl Gauges {
     /// in which it lies, infinite beyond the last one. `None`: nothing was recorded.
     pub(crate) fn quantile_since(&self, before: &Self, name: &str, quantile: f64) -> Option<f64> {
         let (now, before) = (self.buckets(name), before.buckets(name));
-        let count = |bound: &str, buckets: &BTreeMap<String, f64>| buckets.get(bound).copied().unwrap_or_default();
+        let count =
+            |bound: &str, buckets: &BTreeMap<String, f64>| buckets.get(bound).copied().unwrap_or_default();
         let mut grown: Vec<(f64, f64)> = now
             .keys()
             .filter_map(|bound| Some((bound_of(bound)?, count(bound, &now) - count(bound, &before))))
@@ -94,7 +95,10 @@ broken
     #[test]
     fn series_are_summed_and_told_apart() {
         let gauges = Gauges::parse(TEXT);
-        assert_eq!((gauges.sum("a_total"), gauges.sum("b"), gauges.sum("c"), gauges.sum("d")), (17.0, 1500.0, 0.0, 0.0));
+        assert_eq!(
+            (gauges.sum("a_total"), gauges.sum("b"), gauges.sum("c"), gauges.sum("d")),
+            (17.0, 1500.0, 0.0, 0.0)
+        );
         let by_type: Vec<_> = gauges.by_label("a_total", "type").into_iter().collect();
         assert_eq!(by_type, [("x".to_owned(), 13.0), ("y".to_owned(), 4.0)]);
     }
@@ -104,8 +108,12 @@ broken
         let now = Gauges::parse(TEXT);
         let quantile = |before: &Gauges, quantile| now.quantile_since(before, "s", quantile);
         let nothing = Gauges::default();
-        assert_eq!([0.1, 0.5, 0.9, 0.99].map(|q| quantile(&nothing, q)), [Some(0.1), Some(0.5), Some(0.5), Some(f64::INFINITY)]);
-        let before = Gauges::parse("s_bucket{le=\"0.1\"} 2\ns_bucket{le=\"0.5\"} 2\ns_bucket{le=\"+Inf\"} 2\n");
+        assert_eq!(
+            [0.1, 0.5, 0.9, 0.99].map(|q| quantile(&nothing, q)),
+            [Some(0.1), Some(0.5), Some(0.5), Some(f64::INFINITY)]
+        );
+        let before =
+            Gauges::parse("s_bucket{le=\"0.1\"} 2\ns_bucket{le=\"0.5\"} 2\ns_bucket{le=\"+Inf\"} 2\n");
         assert_eq!(quantile(&before, 0.1), Some(0.5), "the first two are from before");
         assert_eq!(quantile(&now, 0.5), None, "nothing since");
         assert_eq!(now.quantile_since(&nothing, "t", 0.5), None);

@@ -37,7 +37,9 @@ impl Pipeline {
         Self {
             sink: Role::start("sink", |stop| tape_sink::run(config(), stop)),
             processor: Role::start("processor", |stop| tape_processor::run(config(), stop)),
-            producer: Role::start("producer", |stop| tape_producer::run_monitored(config(), source, seen, stop)),
+            producer: Role::start("producer", |stop| {
+                tape_producer::run_monitored(config(), source, seen, stop)
+            }),
             monitor,
         }
     }
@@ -95,6 +97,8 @@ impl Role {
         let Some(task) = &mut self.task else { return Ok(()) };
         let result = task.await;
         self.task = None;
-        result.unwrap_or_else(|panic: JoinError| Err(Failure::Other(anyhow!("the {} failed: {panic}", self.name))))
+        result.unwrap_or_else(|panic: JoinError| {
+            Err(Failure::Other(anyhow!("the {} failed: {panic}", self.name)))
+        })
     }
 }

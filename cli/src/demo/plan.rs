@@ -15,6 +15,9 @@ use crate::source::{self, SourceOptions};
 /// The demo shows open windows at least so often, whatever the setting: a check waits this long for the last ones.
 const TRIGGER_MAX: Duration = Duration::from_secs(5);
 
+/// A demo that was killed holds its partitions so long at most: whoever starts it again wants to see something.
+const SESSION_TIMEOUT_MAX: Duration = Duration::from_secs(15);
+
 /// The longest name of a database.
 const DATABASE_BYTES_MAX: usize = 63;
 /// The longest application id.
@@ -53,7 +56,14 @@ impl Plan {
             SourceKind::Replay(replay) => (apart(config, &name(replay)), true),
             SourceKind::Simulate(_) => (config, false),
         };
-        Ok(Self { config: Arc::new(together(config)), server, source, limit, checks: limit.is_some() || is_replay, log })
+        Ok(Self {
+            config: Arc::new(together(config)),
+            server,
+            source,
+            limit,
+            checks: limit.is_some() || is_replay,
+            log,
+        })
     }
 
     /// How to look at the data from outside, for people.
@@ -61,13 +71,21 @@ impl Plan {
         let Config { db, topics, kafka, .. } = &*self.config;
         format!(
             "Kafka at {}: topics {}, {}, {}\nPostgreSQL: psql -h {} -p {} -U {} {}",
-            kafka.bootstrap_servers, topics.raw_trades, topics.aggregates, topics.alerts, db.host, db.port, db.user, db.name
+            kafka.bootstrap_servers,
+            topics.raw_trades,
+            topics.aggregates,
+            topics.alerts,
+            db.host,
+            db.port,
+            db.user,
+            db.name
         )
     }
 }
 
 /// Settings for roles that share a process.
 fn together(mut config: Config) -> Config {
+    config.kafka.session_timeout = config.kafka.session_timeout.min(SESSION_TIMEOUT_MAX);
     let processing = &mut config.processing;
     processing.state_dir = processing.state_dir.join(&config.app_id);
     processing.trigger_interval = processing.trigger_interval.min(TRIGGER_MAX);

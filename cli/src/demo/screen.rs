@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tape_producer::Snapshot;
-use tape_service::Failure;
 
 use super::board::Board;
 use super::view;
@@ -39,15 +38,19 @@ pub(crate) enum Screen {
 }
 
 impl Screen {
-    /// Takes the terminal over, if stdout is one.
-    pub(crate) fn open() -> Result<Self, Failure> {
+    /// Takes the terminal over, if stdout is one that can be drawn on.
+    pub(crate) fn open() -> Self {
         if !io::stdout().is_terminal() {
-            return Ok(Self::Lines { last: None });
+            return Self::Lines { last: None };
         }
-        let failed = |error: io::Error| Failure::Other(error.into());
-        let mut terminal = ratatui::try_init().map_err(failed)?;
-        terminal.clear().map_err(failed)?;
-        Ok(Self::View(Box::new(terminal)))
+        match ratatui::try_init() {
+            Ok(terminal) => Self::View(Box::new(terminal)),
+            Err(error) => {
+                ratatui::restore();
+                tracing::warn!(%error, "no live view on this terminal");
+                Self::Lines { last: None }
+            }
+        }
     }
 
     /// Shows the scene. A terminal that cannot be drawn on is no reason to stop the pipeline.
@@ -59,8 +62,9 @@ impl Screen {
                 }
             }
             Self::Lines { last } => {
-                let is_due =
-                    last.as_ref().is_none_or(|(at, phase)| at.elapsed() >= LINE_EVERY || phase != scene.phase);
+                let is_due = last
+                    .as_ref()
+                    .is_none_or(|(at, phase)| at.elapsed() >= LINE_EVERY || phase != scene.phase);
                 if is_due {
                     *last = Some((Instant::now(), scene.phase.to_owned()));
                     println!("{}", line(scene));

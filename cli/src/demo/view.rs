@@ -18,7 +18,8 @@ const BELOW: u16 = 10;
 /// Draws one frame.
 pub(crate) fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>) {
     let [head, windows, below] =
-        Layout::vertical([Constraint::Length(1), Constraint::Min(4), Constraint::Length(BELOW)]).areas(frame.area());
+        Layout::vertical([Constraint::Length(1), Constraint::Min(4), Constraint::Length(BELOW)])
+            .areas(frame.area());
     let [pipeline, alerts] = Layout::horizontal([Constraint::Fill(2), Constraint::Fill(1)]).areas(below);
     draw_head(frame, head, scene);
     draw_windows(frame, windows, &scene.board.symbols);
@@ -37,7 +38,8 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
 fn draw_windows(frame: &mut Frame<'_>, area: Rect, symbols: &[Newest]) {
     let number = |text: String| Cell::from(Line::from(text).right_aligned());
     let heads = ["LAST", "AVERAGE", "MOVING AVG", "VOLUME"].map(|head| number(head.to_owned()));
-    let head = [Cell::from("SYMBOL")].into_iter().chain(heads).chain(["TREND", "WINDOW UNTIL"].map(Cell::from));
+    let head =
+        [Cell::from("SYMBOL")].into_iter().chain(heads).chain(["TREND", "WINDOW UNTIL"].map(Cell::from));
     let row = |newest: &Newest| {
         Row::new([
             Cell::from(newest.symbol.clone()).bold(),
@@ -74,13 +76,21 @@ fn draw_pipeline(frame: &mut Frame<'_>, area: Rect, scene: &Scene<'_>) {
     let lines = [
         ("market time", market_time(source.event_time)),
         ("written", format!("{} trades{read}", grouped(source.acknowledged))),
-        ("processed", format!("{} trades, {} per second", grouped(board.processed), grouped(board.rate as u64))),
+        (
+            "processed",
+            format!("{} trades, {} per second", grouped(board.processed), grouped(board.rate as u64)),
+        ),
         ("lag", format!("processor {}, sink {}", count(board.processor_lag), count(board.sink_lag))),
         ("commit", seconds(board.commit)),
-        ("end to end", format!(
-            "{}  (to the window {}, on to PostgreSQL {})",
-            seconds(end_to_end(board)), seconds(board.to_windows), seconds(board.to_tables)
-        )),
+        (
+            "end to end",
+            format!(
+                "{}  (to the window {}, on to PostgreSQL {})",
+                seconds(end_to_end(board)),
+                seconds(board.to_windows),
+                seconds(board.to_tables)
+            ),
+        ),
         ("windows closed", grouped(board.windows)),
         ("not counted", format!("{} late, {} rejected", grouped(board.late), grouped(board.rejected))),
     ];
@@ -126,6 +136,7 @@ fn market_time(ms: i64) -> String {
 
 /// Times of the contract end in the year 9999.
 fn rfc3339(ms: i64) -> String {
-    let time = UNIX_EPOCH + Duration::from_millis(ms.clamp(0, tape_proto::trade::EVENT_TIME_MAX).unsigned_abs());
+    let time =
+        UNIX_EPOCH + Duration::from_millis(ms.clamp(0, tape_proto::trade::EVENT_TIME_MAX).unsigned_abs());
     humantime::format_rfc3339_seconds(time).to_string()
 }

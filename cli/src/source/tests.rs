@@ -19,8 +19,9 @@ fn spec(line: &str) -> Result<SourceSpec, String> {
 
 #[test]
 fn options_reach_the_source() {
-    let spec = spec("--source replay:a.csv,b.csv --resume --speed 2.5 --symbol A --columns price=close,size=qty")
-        .expect("all of it is sound");
+    let spec =
+        spec("--source replay:a.csv,b.csv --resume --speed 2.5 --symbol A --columns price=close,size=qty")
+            .expect("all of it is sound");
     assert!(spec.resume);
     let SourceKind::Replay(replay) = spec.kind else { panic!("a replay was asked for") };
     assert_eq!(replay.files, [PathBuf::from("a.csv"), PathBuf::from("b.csv")]);
@@ -32,7 +33,8 @@ fn options_reach_the_source() {
 
 #[test]
 fn a_simulation_keeps_its_defaults() {
-    let spec = spec("--source simulate --seed 7 --disorder 500ms --start 2026-01-31T14:30:00Z --end 1769870000000");
+    let spec =
+        spec("--source simulate --seed 7 --disorder 500ms --start 2026-01-31T14:30:00Z --end 1769870000000");
     let SourceKind::Simulate(market) = spec.expect("all of it is sound").kind else {
         panic!("a simulation was asked for")
     };

@@ -108,7 +108,8 @@ fn write_json(value: &impl Serialize, out: &mut Vec<u8>) {
 }
 
 fn write_trade(record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), String> {
-    let trade = trade::decode(record.key, record.value).map_err(|reject| format!("{}: {reject}", reject.code()))?;
+    let trade =
+        trade::decode(record.key, record.value).map_err(|reject| format!("{}: {reject}", reject.code()))?;
     trade::encode_json(&trade, vendor_message(record).as_deref(), out);
     Ok(())
 }
@@ -181,19 +182,8 @@ enum StateKey<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum State {
-    Meta {
-        stream_time: Option<i64>,
-        watermark: Option<i64>,
-        window_ms: i64,
-        slide_ms: i64,
-        generation: u32,
-    },
-    Symbol {
-        closed: Vec<ClosedWindow>,
-        breakout: Option<LastBreakout>,
-        disarmed: bool,
-        above: bool,
-    },
+    Meta { stream_time: Option<i64>, watermark: Option<i64>, window_ms: i64, slide_ms: i64, generation: u32 },
+    Symbol { closed: Vec<ClosedWindow>, breakout: Option<LastBreakout>, disarmed: bool, above: bool },
     Pane(Box<Pane>),
 }
 
@@ -274,7 +264,8 @@ fn symbol(facts: &SymbolValue) -> State {
 }
 
 fn pane(value: &PaneValue) -> Pane {
-    let print = |print: Print| PanePrint { time: print.time, offset: print.offset, price: price(print.price) };
+    let print =
+        |print: Print| PanePrint { time: print.time, offset: print.offset, price: price(print.price) };
     Pane {
         records: value.records,
         prices: value.prices,

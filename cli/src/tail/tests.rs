@@ -23,7 +23,8 @@ fn record<'a>(key: Option<&'a [u8]>, value: Option<&'a [u8]>) -> Record<'a> {
 
 #[test]
 fn a_trade_is_flattened() {
-    let value = br#"{ "symbol":"A", "price":"1.50", "size":2, "timestamp":7, "other":[1], "raw":"{\"T\":1}" }"#;
+    let value =
+        br#"{ "symbol":"A", "price":"1.50", "size":2, "timestamp":7, "other":[1], "raw":"{\"T\":1}" }"#;
     assert_eq!(
         line(Kind::RawTrades, &record(Some(b"A"), Some(value))),
         r#"{"symbol":"A","price":1.5,"volume":2,"timestamp":7,"raw":"{\"T\":1}","partition":2,"offset":41,"append_time":1700000000000}"#
@@ -73,7 +74,8 @@ fn dead_letters_are_shown_whatever_they_hold() {
 
 #[test]
 fn alerts_are_decoded_in_both_formats() {
-    let mut alert = BreakoutAlert { symbol: "A".into(), timestamp: 9, current_price: Some(5), ..Default::default() };
+    let mut alert =
+        BreakoutAlert { symbol: "A".into(), timestamp: 9, current_price: Some(5), ..Default::default() };
     alert.set_type(AlertType::Breakout);
     alert.set_signal(Signal::Bullish);
     for format in [OutputFormat::Json, OutputFormat::Protobuf] {
@@ -132,8 +134,14 @@ fn offsets_outside_of_the_log_are_moved_into_it() {
 #[test]
 fn the_printer_stops_at_ends_and_limit() {
     let lines = |ends: Option<BTreeMap<i32, i64>>, left: u64| {
-        let mut printer =
-            Printer { kind: Kind::DeadLetters, ends, left, output: Vec::new(), line: Vec::new(), failed: None };
+        let mut printer = Printer {
+            kind: Kind::DeadLetters,
+            ends,
+            left,
+            output: Vec::new(),
+            line: Vec::new(),
+            failed: None,
+        };
         for (partition, offset) in [(0, 3), (1, 3), (0, 4), (1, 4)] {
             printer.take(&Record::detached("t", partition, offset, None, None));
         }

@@ -126,12 +126,14 @@ impl Worker {
             self.show_open_rows();
             self.next_trigger = started + self.context.trigger_interval;
         }
-        let tasks = self
+        let tasks: Vec<_> = self
             .tasks
             .values_mut()
-            .filter_map(|task| Some((task.partition, task)))
-            .filter_map(|(partition, task)| task.running().map(|running| (partition, running)));
-        let tasks: Vec<_> = tasks.collect();
+            .filter_map(|task| {
+                let partition = task.partition;
+                task.running().map(|running| (partition, running))
+            })
+            .collect();
         if self.outbox.is_empty() && tasks.iter().all(|(_, task)| !task.uncommitted) {
             self.uncommitted_since = None;
             return Ok(());

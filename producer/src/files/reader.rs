@@ -41,8 +41,8 @@ pub struct Reader {
 }
 
 enum Shape {
-    Csv(Csv),
-    Json(Keys),
+    Csv(Box<Csv>),
+    Json(Box<Keys>),
 }
 
 struct Csv {
@@ -87,7 +87,7 @@ impl Reader {
             path: path.to_owned(),
             size,
             lines: Lines::new(input),
-            shape: Shape::Json(Keys::new()),
+            shape: Shape::Json(Box::new(Keys::new())),
             is_ahead: false,
             line: 0,
             number: 0,
@@ -98,7 +98,7 @@ impl Reader {
             Some("csv") => false,
             _ => {
                 reader.is_ahead = reader.next_filled()?;
-                reader.is_ahead && reader.lines.text().starts_with(b"{")
+                reader.is_ahead && reader.lines.text().trim_ascii_start().starts_with(b"{")
             }
         };
         if !is_json {
@@ -166,13 +166,13 @@ impl Reader {
         }
         self.is_ahead = false;
         let header = Header::read(&file, self.lines.text(), &layout.columns, layout.symbol.is_some())?;
-        self.shape = Shape::Csv(Csv {
+        self.shape = Shape::Csv(Box::new(Csv {
             header,
             symbol: layout.symbol.clone(),
             absolute_size: layout.absolute_size,
             row: Row::default(),
             state: Ok(()),
-        });
+        }));
         Ok(())
     }
 }
@@ -212,7 +212,7 @@ impl<'a> Line<'a> {
         match &self.reader.shape {
             Shape::Csv(csv) => csv.trade(self.text()),
             Shape::Json(_) if self.reader.lines.is_too_long() => Err(Reject::TooLong),
-            Shape::Json(_) => Ok(decode_value(self.text())?),
+            Shape::Json(_) => Ok(trade::decode_value(self.text())?),
         }
     }
 
@@ -234,13 +234,6 @@ impl<'a> Line<'a> {
             Shape::Json(keys) => Ok(keys.position(self.text())),
         }
     }
-}
-
-/// TEMPORARY until proto has it.
-fn decode_value(value: &[u8]) -> Result<Trade<'_>, trade::Reject> {
-    let symbol = json_symbol(value).map(Cow::into_owned).unwrap_or_default();
-    trade::decode(Some(symbol.as_bytes()), Some(value))
-        .map(|trade| Trade { symbol: Cow::Owned(trade.symbol.into_owned()), ..trade })
 }
 
 /// The symbol of a JSON object, whatever else is wrong with it.

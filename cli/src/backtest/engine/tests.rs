@@ -103,7 +103,8 @@ fn partitions_do_not_close_each_others_windows() {
     let open = engine.open_rows();
     assert_eq!(open.iter().filter(|row| &*row.symbol == "A").count(), 5);
     engine.finish(&mut seen).expect("memory");
-    let revisions: Vec<_> = seen.rows.iter().rev().take(6).map(|row| (row.symbol.to_string(), row.revision)).collect();
+    let revisions: Vec<_> =
+        seen.rows.iter().rev().take(6).map(|row| (row.symbol.to_string(), row.revision)).collect();
     assert_eq!(revisions[0], ("A".to_owned(), 2), "partition 1 is flushed after partition 0");
     assert_eq!(revisions[5], ("D".to_owned(), 1));
 }
@@ -114,8 +115,13 @@ fn the_engine_agrees_with_the_oracle() {
     const PARTITIONS: i32 = 3;
     /// After all of the market, so that the guard rejects only what is decades ahead.
     const APPENDED: i64 = 1_700_100_000_000;
-    let market =
-        tape_oracle::Market { seed: 11, records: 6_000, symbols: 6, start_ms: 1_700_000_000_000, step_ms: 300 };
+    let market = tape_oracle::Market {
+        seed: 11,
+        records: 6_000,
+        symbols: 6,
+        start_ms: 1_700_000_000_000,
+        step_ms: 300,
+    };
     let mut engine = Engine::new(Settings::default(), PARTITIONS);
     let mut seen = Seen::default();
     let mut oracles: Vec<_> =
@@ -137,7 +143,9 @@ fn the_engine_agrees_with_the_oracle() {
     let mut expected: Vec<_> = oracles
         .iter()
         .flat_map(|oracle| &oracle.rows)
-        .map(|row| (row.symbol.clone(), row.window_start, row.revision, row.total_volume, row.ma_5min, row.side))
+        .map(|row| {
+            (row.symbol.clone(), row.window_start, row.revision, row.total_volume, row.ma_5min, row.side)
+        })
         .collect();
     let mut rows: Vec<_> = seen
         .rows

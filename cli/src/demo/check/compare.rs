@@ -43,7 +43,8 @@ pub(super) struct Tally {
 
 /// Compares everything; each tally has at most `examples` lines.
 pub(super) fn run(recomputed: &Recomputed, tables: &Tables, examples: usize) -> Report {
-    let expected: Vec<RowEntry> = recomputed.rows.iter().chain(&recomputed.open).map(RowEntry::from).collect();
+    let expected: Vec<RowEntry> =
+        recomputed.rows.iter().chain(&recomputed.open).map(RowEntry::from).collect();
     let mut tallies: Vec<_> = [
         ("rows closed by RECORD", Closing::Record, &[][..]),
         ("rows closed by IDLE", Closing::Idle, &[]),
@@ -51,7 +52,13 @@ pub(super) fn run(recomputed: &Recomputed, tables: &Tables, examples: usize) -> 
     ]
     .into_iter()
     .map(|(name, closing, ignored)| {
-        tally(name, &rows(&expected, closing), &rows(&tables.rows, closing), (&ROW_COLUMNS, ignored), examples)
+        tally(
+            name,
+            &rows(&expected, closing),
+            &rows(&tables.rows, closing),
+            (&ROW_COLUMNS, ignored),
+            examples,
+        )
     })
     .collect();
     let idle: Vec<AlertEntry> = recomputed.idle_crosses.iter().map(AlertEntry::from).collect();
@@ -62,10 +69,17 @@ pub(super) fn run(recomputed: &Recomputed, tables: &Tables, examples: usize) -> 
     let of_clock: BTreeSet<_> = idle.iter().map(|alert| &alert.identity).collect();
     let (found_idle, found): (Vec<_>, Vec<_>) =
         tables.alerts.iter().partition(|alert| of_clock.contains(&alert.identity));
-    for (name, expected, found) in
-        [("alerts", alerts.iter().collect(), found), ("crosses closed by IDLE", idle.iter().collect(), found_idle)]
-    {
-        tallies.push(tally(name, &by_identity(expected), &by_identity(found), (&ALERT_COLUMNS, &[]), examples));
+    for (name, expected, found) in [
+        ("alerts", alerts.iter().collect(), found),
+        ("crosses closed by IDLE", idle.iter().collect(), found_idle),
+    ] {
+        tallies.push(tally(
+            name,
+            &by_identity(expected),
+            &by_identity(found),
+            (&ALERT_COLUMNS, &[]),
+            examples,
+        ));
     }
     Report { tallies }
 }
@@ -75,7 +89,7 @@ fn rows(entries: &[RowEntry], closing: Closing) -> BTreeMap<(&str, i64), &[Cell]
     chosen.map(|entry| ((entry.symbol.as_str(), entry.window_start), entry.cells.as_slice())).collect()
 }
 
-fn by_identity<'a>(entries: Vec<&'a AlertEntry>) -> BTreeMap<&'a (String, i64, String, String), &'a [Cell]> {
+fn by_identity(entries: Vec<&AlertEntry>) -> BTreeMap<&(String, i64, String, String), &[Cell]> {
     entries.into_iter().map(|entry| (&entry.identity, entry.cells.as_slice())).collect()
 }
 

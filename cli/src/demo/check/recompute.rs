@@ -88,7 +88,11 @@ impl Sink for Collector {
 
     fn alert(&mut self, alert: &Alert) -> io::Result<()> {
         let recomputed = &mut self.recomputed;
-        let list = if self.is_idle && is_cross(alert) { &mut recomputed.idle_crosses } else { &mut recomputed.alerts };
+        let list = if self.is_idle && is_cross(alert) {
+            &mut recomputed.idle_crosses
+        } else {
+            &mut recomputed.alerts
+        };
         list.push(alert.clone());
         Ok(())
     }
@@ -156,7 +160,8 @@ impl Replay {
     pub(super) fn take(&mut self, record: &Record<'_>) {
         let partition = record.partition;
         self.close_idle(partition, record.offset);
-        let place = Place { partition: Some(partition), offset: Some(record.offset), append_time: record.timestamp };
+        let place =
+            Place { partition: Some(partition), offset: Some(record.offset), append_time: record.timestamp };
         match trade::decode(record.key, record.value) {
             Ok(trade) => {
                 self.engine.accept(place, &trade, &mut self.collector).expect(COLLECTS);

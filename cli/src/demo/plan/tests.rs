@@ -32,7 +32,11 @@ fn the_simulation_keeps_the_configured_names() {
     assert_eq!(config.topics.raw_trades, "raw-trades");
     assert_eq!(config.processing.state_dir, PathBuf::from("/s/tape"));
     assert_eq!(config.processing.idle_timeout, Duration::from_secs(30));
-    assert_eq!(config.processing.trigger_interval, Duration::from_secs(5), "a check must not wait for an hour");
+    assert_eq!(
+        config.processing.trigger_interval,
+        Duration::from_secs(5),
+        "a check must not wait for an hour"
+    );
     assert_eq!(plan.log, PathBuf::from("/s/demo.log"));
 }
 
@@ -86,7 +90,10 @@ fn names_tell_files_and_layouts_apart() {
     ];
     for (at, name) in names.iter().enumerate() {
         assert!(!names[..at].contains(name), "{names:?}");
-        assert!(name.len() <= 30 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'), "{name}");
+        assert!(
+            name.len() <= 30 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'),
+            "{name}"
+        );
     }
 }
 

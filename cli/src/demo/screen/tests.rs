@@ -20,7 +20,11 @@ fn board() -> Board {
         end: 1_700_000_000_000,
     };
     Board {
-        symbols: vec![newest("AAPL", Some(230.125), 1), newest("PENNY", Some(0.012_345), -1), newest("NONE", None, 0)],
+        symbols: vec![
+            newest("AAPL", Some(230.125), 1),
+            newest("PENNY", Some(0.012_345), -1),
+            newest("NONE", None, 0),
+        ],
         processor_lag: Some(1_200),
         sink_lag: None,
         processed: 45_678,
@@ -90,7 +94,13 @@ fn a_line_says_the_same() {
 
 #[test]
 fn times_are_shown_in_the_unit_that_reads_best() {
-    for (value, text) in [(None, "-"), (Some(0.0005), "≤ 0.5 ms"), (Some(0.25), "≤ 250 ms"), (Some(2.5), "≤ 2.5 s"), (Some(f64::INFINITY), "> 5 min")] {
+    for (value, text) in [
+        (None, "-"),
+        (Some(0.0005), "≤ 0.5 ms"),
+        (Some(0.25), "≤ 250 ms"),
+        (Some(2.5), "≤ 2.5 s"),
+        (Some(f64::INFINITY), "> 5 min"),
+    ] {
         assert_eq!(seconds(value), text);
     }
 }

@@ -94,17 +94,19 @@ fn bytes_that_are_no_text_and_lines_that_are_too_long_cost_only_themselves() {
 
 #[test]
 fn positions_are_read_where_a_file_has_them() {
-    let check =
-        |name: &str, text: &str, expected: &[Result<(Option<i32>, Option<i64>, Option<i64>), &str>]| {
-            let mut reader = open(name, text.as_bytes(), &Layout::default()).unwrap();
-            for expected in expected {
-                assert!(reader.advance().unwrap(), "{text}");
-                let position = reader.line().position();
-                let found = position.as_ref().map(|found| (found.partition, found.offset, found.append_time));
-                assert_eq!(found.map_err(Reject::code), *expected, "{text}");
-            }
-            assert!(!reader.advance().unwrap());
-        };
+    /// Partition, offset and append time, or the code of the reason.
+    type Found = Result<(Option<i32>, Option<i64>, Option<i64>), &'static str>;
+
+    let check = |name: &str, text: &str, expected: &[Found]| {
+        let mut reader = open(name, text.as_bytes(), &Layout::default()).unwrap();
+        for expected in expected {
+            assert!(reader.advance().unwrap(), "{text}");
+            let position = reader.line().position();
+            let found = position.as_ref().map(|found| (found.partition, found.offset, found.append_time));
+            assert_eq!(found.map_err(|reject| reject.code()), *expected, "{text}");
+        }
+        assert!(!reader.advance().unwrap());
+    };
     check(
         "t.csv",
         "symbol,price,size,timestamp,partition,offset,append_time\nA,1,2,3,0,7,1000\nA,1,2,3,,,\nA,1,2,3,-1,7,9\nA,1,2,3,+1,7,9\nA,1,2,3,3000000000,7,9\n",

@@ -28,8 +28,13 @@ struct Live {
 
 /// Drives tasks as the processor does, with silences that close windows by the clock.
 fn live() -> Live {
-    let market =
-        tape_oracle::Market { seed: 5, records: 5_000, symbols: 5, start_ms: 1_700_000_000_000, step_ms: 300 };
+    let market = tape_oracle::Market {
+        seed: 5,
+        records: 5_000,
+        symbols: 5,
+        start_ms: 1_700_000_000_000,
+        step_ms: 300,
+    };
     let mut tasks: Vec<_> = (0..PARTITIONS).map(|_| (Task::new(Settings::default()), 0_i64)).collect();
     let (mut effects, mut log) = (Effects::default(), Vec::new());
     for (number, input) in market.inputs().into_iter().enumerate() {
@@ -98,7 +103,11 @@ fn every_kind_of_damage_is_seen() {
         *volume = volume.next_up();
     });
     let (different, missing, extra, example) = of(&nudged, "rows closed by RECORD");
-    assert_eq!((different, missing, extra, nudged.differences()), (1, 0, 0, 1), "the last bit of a double counts");
+    assert_eq!(
+        (different, missing, extra, nudged.differences()),
+        (1, 0, 0, 1),
+        "the last bit of a double counts"
+    );
     assert!(example.contains("total_volume is"), "{example}");
 
     let lost = report(&|tables| drop(tables.rows.remove(0)));

@@ -1,0 +1,16 @@
+//! Tests of the whole on real servers: a [`Bench`] has topics, group, state and database of its own, the oracle says what must
+//! stand in them.
+//!
+//! The servers come from the environment, as `make test` sets it (`KAFKA_BOOTSTRAP_SERVERS`, `DB_*`).
+
+mod bench;
+mod expected;
+mod outputs;
+mod tables;
+
+pub use bench::{Bench, DEADLINE, Output, Running, wait_for};
+pub use expected::{alerts_by_symbol, by_symbol, closing, expected, final_rows};
+pub use tables::{AlertLine, RowLine, Tables};
+
+/// Partitions of every topic of a test.
+pub const PARTITIONS: i32 = 3;

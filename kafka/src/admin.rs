@@ -61,6 +61,10 @@ impl Admin {
         Ok(Self { base, admin, probe: Arc::new(probe) })
     }
 
+    pub(crate) fn probe(&self) -> &Arc<Consumer> {
+        &self.probe
+    }
+
     /// Creates those of the topics that do not exist, waits until all are there, and returns the names of the new
     /// ones. Existing topics are left as they are.
     pub fn create(&self, specs: &[TopicSpec], timeout: Duration) -> Result<Vec<String>, Error> {

@@ -51,7 +51,6 @@ impl Journal {
 
     pub(crate) fn line(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         self.count();
-        if std::env::var("TMPDEBUG").is_ok() { println!("[{:.3}] {facility} {line}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64()); }
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
                 error!(target: "librdkafka", facility, "{line}");

@@ -108,7 +108,8 @@ impl GroupConsumer {
         if queues.len() != parts.len() {
             return Err(Error::usage(action(), "not a topic name"));
         }
-        raw::incremental_assign(&handles.client, &list).map_err(|facts| self.explain(action(), facts))?;
+        raw::incremental_assign(&handles.client, &list)
+            .map_err(|facts| self.explain(Error::from_facts(action(), &facts)))?;
         self.owed.take_if(|owed| *owed == Owed::Assign);
         let lanes = &mut self.handles_mut().lanes;
         for ((part, offset), queue) in parts.iter().zip(queues) {
@@ -125,7 +126,8 @@ impl GroupConsumer {
         let ours: Vec<Part> = parts.iter().filter(|part| lanes.remove(part).is_some()).cloned().collect();
         let list = plain(&ours);
         let handles = self.handles();
-        raw::incremental_unassign(&handles.client, &list).map_err(|facts| self.explain(action(), facts))?;
+        raw::incremental_unassign(&handles.client, &list)
+            .map_err(|facts| self.explain(Error::from_facts(action(), &facts)))?;
         self.owed.take_if(|owed| *owed == Owed::Unassign);
         Ok(())
     }
@@ -165,7 +167,7 @@ impl GroupConsumer {
             }
             Some(_) => {}
         }
-        handles.seek(part, offset, timeout).map_err(|facts| self.explain(action(), facts))
+        handles.seek(part, offset, timeout).map_err(|facts| self.explain(Error::from_facts(action(), &facts)))
     }
 
     /// Hands up to `max` records of the started partitions to `f`. Returns as soon as there are some, after `timeout`
@@ -227,7 +229,7 @@ impl GroupConsumer {
             .handles()
             .client
             .committed_offsets(plain(parts), timeout)
-            .map_err(|error| Error::from_kafka(action(), &error))?;
+            .map_err(|error| self.explain(Error::from_kafka(action(), &error)))?;
         committed(parts, &answers, action)
     }
 
@@ -238,8 +240,11 @@ impl GroupConsumer {
         let left = || deadline.saturating_duration_since(Instant::now());
         let committed = self.committed(parts, left())?;
         let client = &self.handles().client;
-        let low = probe::log_ends(client, parts, LogEnd::Low, Isolation::ReadUncommitted, left())?;
-        let high = probe::log_ends(client, parts, LogEnd::High, Isolation::ReadUncommitted, left())?;
+        let ends = |end| {
+            let ends = probe::log_ends(client, parts, end, Isolation::ReadUncommitted, left());
+            ends.map_err(|error| self.explain(error))
+        };
+        let (low, high) = (ends(LogEnd::Low)?, ends(LogEnd::High)?);
         let start = |((part, committed), low, high): ((Part, Option<i64>), i64, i64)| match committed {
             Some(offset) if offset < low || offset > high => {
                 Err(Error::out_of_range(part, offset, Some((low, high)), ""))
@@ -259,10 +264,10 @@ impl GroupConsumer {
         let client = &self.handles().client;
         match mode {
             CommitMode::Wait(timeout) => raw::commit_offsets(client, &list, timeout)
-                .map_err(|facts| Error::from_facts(action(), &facts)),
+                .map_err(|facts| self.explain(Error::from_facts(action(), &facts))),
             CommitMode::Async => client
                 .commit(&list, consumer::CommitMode::Async)
-                .map_err(|error| Error::from_kafka(action(), &error)),
+                .map_err(|error| self.explain(Error::from_kafka(action(), &error))),
         }
     }
 
@@ -339,6 +344,9 @@ impl GroupConsumer {
                 None => {}
             }
         }
+        if let Some(facts) = self.fatal() {
+            return Err(Error::from_facts(format!("take part in group {}", self.spec.group), &facts));
+        }
         strays.iter().try_for_each(|part| self.recapture(part))
     }
 
@@ -362,11 +370,13 @@ impl GroupConsumer {
         let action = || "answer an empty rebalance".to_owned();
         let (event, owed) = match rebalance {
             Rebalance::Assign(parts) if parts.is_empty() => {
-                raw::incremental_assign(client, &nothing).map_err(|facts| self.explain(action(), facts))?;
+                raw::incremental_assign(client, &nothing)
+                    .map_err(|facts| self.explain(Error::from_facts(action(), &facts)))?;
                 return Ok(GroupEvent::Assigned(parts));
             }
             Rebalance::Revoke(parts) | Rebalance::Lose(parts) if parts.is_empty() => {
-                raw::incremental_unassign(client, &nothing).map_err(|facts| self.explain(action(), facts))?;
+                raw::incremental_unassign(client, &nothing)
+                    .map_err(|facts| self.explain(Error::from_facts(action(), &facts)))?;
                 return Ok(GroupEvent::Revoked(parts));
             }
             Rebalance::Assign(parts) => (GroupEvent::Assigned(parts), Owed::Assign),
@@ -377,10 +387,17 @@ impl GroupConsumer {
         Ok(event)
     }
 
-    /// An error of a call; if the client is dead, why it died.
-    fn explain(&self, action: String, facts: Facts) -> Error {
-        let fatal = raw::fatal_error(self.handles().client.client().native_client());
-        Error::from_facts(action, &fatal.unwrap_or(facts))
+    /// If the client is dead, why it died; else the error itself. A dead client does not answer questions any more:
+    /// they time out for ever.
+    fn explain(&self, error: Error) -> Error {
+        match self.fatal() {
+            Some(facts) => Error::from_facts(error.action(), &facts),
+            None => error,
+        }
+    }
+
+    fn fatal(&self) -> Option<Facts> {
+        raw::fatal_error(self.handles().client.client().native_client())
     }
 
     fn shut_down(&mut self, timeout: Duration) -> bool {

@@ -61,7 +61,6 @@ pub(crate) fn base(kafka: &Kafka, client_id: &str) -> ClientConfig {
         .set("enable.metrics.push", "false")
         .set("statistics.interval.ms", "0");
     secure(&mut config, kafka);
-    if let Ok(debug) = std::env::var("TMPDEBUG") { config.set("debug", debug); config.set_log_level(rdkafka::config::RDKafkaLogLevel::Debug); }
     config
 }
 

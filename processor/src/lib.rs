@@ -9,6 +9,7 @@
 //! | `restore` | from store and changelog to a running task |
 //! | `batch` | buffers of one commit |
 //! | `codec` | wire, logic and stored values, one into another |
+//! | `orphans` | partitions that a killed member left unowned |
 //! | `startup` | topic checks |
 //!
 //! Invariant: a task belongs to one thread; nothing on the way of a trade is shared.
@@ -19,6 +20,7 @@ mod commit;
 mod context;
 mod intake;
 mod meters;
+mod orphans;
 mod restore;
 mod startup;
 mod status;

@@ -23,6 +23,7 @@ use crate::batch::Outbox;
 use crate::commit::{CommitError, Committer};
 use crate::context::Context;
 use crate::meters::Counts;
+use crate::orphans::OrphanWatch;
 use crate::task::{Phase, Task};
 
 /// Wait for records when there is nothing else to do.
@@ -70,6 +71,8 @@ pub(crate) struct Worker {
     next_figures: Instant,
     fences: Vec<Instant>,
     heartbeat: Heartbeat,
+    /// The first worker watches for all.
+    orphans: Option<OrphanWatch>,
 }
 
 impl Worker {
@@ -95,6 +98,8 @@ impl Worker {
         })?;
         let reader = context.clients.reader(Isolation::ReadCommitted)?;
         let now = Instant::now();
+        let first = number == 0;
+        let orphans = first.then(|| OrphanWatch::new(Arc::clone(&context), now)).transpose()?;
         Ok(Some(Worker {
             context,
             number,
@@ -112,6 +117,7 @@ impl Worker {
             next_figures: now,
             fences: Vec::new(),
             heartbeat,
+            orphans,
         }))
     }
 
@@ -144,6 +150,9 @@ impl Worker {
             self.commit()?;
         }
         self.look_after_stores();
+        if let Some(orphans) = &mut self.orphans {
+            orphans.look(Instant::now());
+        }
         self.report();
         Ok(())
     }
@@ -218,6 +227,9 @@ impl Worker {
             let _ = self.committer.abort();
         }
         self.give_back();
+        if let Some(orphans) = self.orphans.take() {
+            orphans.close();
+        }
         if !self.consumer.close(ASK_TIMEOUT * 2) {
             tracing::debug!(worker = self.number, "the consumer closes in the background");
         }

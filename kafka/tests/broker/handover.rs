@@ -189,6 +189,14 @@ fn the_older_of_two_members_with_one_instance_id_is_fenced() {
     });
     assert_eq!(error.reaction, Reaction::Fenced, "{error}");
     assert!(error.to_string().contains("INSTANCE_ID"), "{error}");
+    // It says so for ever, to every question that it does not answer.
+    if let Err(error) = older.consumer.committed(&parts, DEADLINE) {
+        assert_eq!(error.reaction, Reaction::Fenced, "{error}");
+    }
+    assert_eq!(older.consumer.poll_events().unwrap_err().reaction, Reaction::Fenced);
+    let late = [(parts[0].clone(), 1)];
+    let error = older.consumer.commit_offsets(&late, CommitMode::Wait(DEADLINE)).unwrap_err();
+    assert_eq!(error.reaction, Reaction::Fenced, "{error}");
     assert!(older.consumer.close(DEADLINE));
 }
 

@@ -1,0 +1,140 @@
+//! Partitions that nobody has, and the push that makes the group give them away.
+//!
+//! A cooperative rebalance takes a partition from one member in a first round and gives it to another in a second. When the
+//! first member is killed between the two, nobody asks for the second round: a static member that comes back gets the
+//! assignment it had, without a rebalance, and the partition stays unowned in a group that calls itself stable.
+//!
+//! So the first worker of one process looks at the group now and then. When a partition was unowned at two looks in a row, a
+//! member without a static name joins and leaves again: both make the group share out everything anew.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tape_kafka::{Admin, Error, GroupMember, GroupSpec, StartAt};
+
+use crate::context::Context;
+
+/// Time between two looks; a rebalance takes less.
+const INTERVAL: Duration = Duration::from_secs(3);
+/// Wait for the group's answer.
+const ASK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest stay of the member that pushes.
+const PUSH_TIMEOUT: Duration = Duration::from_secs(30);
+/// Session of the member that pushes: should it die, it is forgotten soon.
+const PUSH_SESSION: Duration = Duration::from_secs(10);
+/// Pause between two polls of the member that pushes.
+const PUSH_POLL: Duration = Duration::from_millis(20);
+
+/// Looks for unowned partitions.
+pub(crate) struct OrphanWatch {
+    context: Arc<Context>,
+    admin: Admin,
+    next: Instant,
+    /// The last look found some.
+    suspected: bool,
+    push: Option<JoinHandle<()>>,
+}
+
+impl OrphanWatch {
+    pub(crate) fn new(context: Arc<Context>, now: Instant) -> Result<Self, Error> {
+        let admin = context.clients.admin()?;
+        Ok(OrphanWatch { context, admin, next: now + INTERVAL, suspected: false, push: None })
+    }
+
+    /// Looks, when it is time. What cannot be asked now is asked the next time.
+    pub(crate) fn look(&mut self, now: Instant) {
+        if now < self.next || self.push.as_ref().is_some_and(|push| !push.is_finished()) {
+            return;
+        }
+        self.next = now + INTERVAL;
+        let orphans = self.orphans().unwrap_or_default();
+        if orphans.is_empty() || !self.suspected {
+            self.suspected = !orphans.is_empty();
+            return;
+        }
+        tracing::warn!(partitions = ?orphans, "a stable group leaves partitions unowned; asking it to share them out anew");
+        self.suspected = false;
+        let context = Arc::clone(&self.context);
+        self.push = Some(std::thread::spawn(move || {
+            if let Err(error) = push(&context) {
+                tracing::warn!(%error, "the group could not be asked to share out its partitions; trying again");
+            }
+        }));
+    }
+
+    /// Waits for a push under way.
+    pub(crate) fn close(self) {
+        if let Some(push) = self.push {
+            let _ = push.join();
+        }
+    }
+
+    /// Partitions without an owner, if it is for this process to act.
+    fn orphans(&self) -> Result<Vec<i32>, Error> {
+        let Some(members) = self.admin.stable_members(&self.context.group, ASK_TIMEOUT)? else {
+            return Ok(Vec::new());
+        };
+        if !acts(&members, &self.context.member) {
+            return Ok(Vec::new());
+        }
+        let count = self.admin.partition_count(&self.context.input, ASK_TIMEOUT)?.unwrap_or(0);
+        Ok(unowned(&members, &self.context.input, count))
+    }
+}
+
+/// One process of the group acts: the one with the smallest name.
+fn acts(members: &[GroupMember], me: &str) -> bool {
+    members.iter().map(|member| member.client_id.as_str()).min() == Some(me)
+}
+
+fn unowned(members: &[GroupMember], topic: &str, count: i32) -> Vec<i32> {
+    let owned = |partition: i32| {
+        members
+            .iter()
+            .flat_map(|member| &member.parts)
+            .any(|part| &*part.topic == topic && part.partition == partition)
+    };
+    (0..count).filter(|partition| !owned(*partition)).collect()
+}
+
+/// Joins the group without a static name, and leaves it.
+fn push(context: &Context) -> Result<(), Error> {
+    let mut member = context.clients.group_consumer(GroupSpec {
+        group: context.group.clone(),
+        instance_id: None,
+        topics: vec![context.input.to_string()],
+        session_timeout: PUSH_SESSION,
+        max_poll_interval: PUSH_TIMEOUT,
+        start: StartAt::Earliest,
+    })?;
+    let deadline = Instant::now() + PUSH_TIMEOUT;
+    let mut joined = false;
+    while !joined && Instant::now() < deadline {
+        // Whatever it is given it gives back by leaving.
+        joined = !member.poll_events()?.is_empty();
+        std::thread::sleep(PUSH_POLL);
+    }
+    member.close(PUSH_SESSION);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tape_kafka::{GroupMember, Part};
+
+    use super::{acts, unowned};
+
+    #[test]
+    fn finds_what_nobody_has() {
+        let member = |client_id: &str, partitions: &[i32]| GroupMember {
+            client_id: client_id.to_owned(),
+            parts: partitions.iter().map(|partition| Part::new("trades", *partition)).collect(),
+        };
+        let members = [member("b", &[1, 2]), member("a", &[]), member("a", &[4])];
+        assert_eq!(unowned(&members, "trades", 6), [0, 3, 5]);
+        assert_eq!(unowned(&members[..1], "other", 2), [0, 1]);
+        assert!(unowned(&members, "trades", 0).is_empty());
+        assert!(acts(&members, "a") && !acts(&members, "b") && !acts(&[], "a"));
+    }
+}

@@ -3,11 +3,11 @@
 //! 1. Somebody calls [`Shutdown::request`], or SIGINT or SIGTERM arrives after [`Shutdown::on_signals`].
 //! 2. Every holder sees it: tasks through [`Shutdown::requested`], threads through [`Shutdown::is_requested`].
 //!    They finish what they have begun and return; nobody is cancelled from outside.
-//! 3. A second signal means "now": the process ends with code 130, without finishing anything.
+//! 3. A second signal, a second or more after the first, means "now": the process ends with code 130, without finishing anything.
 //!
 //! A [`Shutdown::child`] can be requested alone; a request of the parent reaches all children.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,9 @@ use crate::Failure;
 
 /// Exit code after a second signal, as shells report a process that SIGINT ended (128 + 2).
 const EXIT_IMPATIENT: i32 = 130;
+
+/// Signals so soon after the first one are the same request.
+const SAME_STOP: Duration = Duration::from_secs(1);
 
 /// A request to stop, shared by its clones. Once requested it stays requested.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +44,14 @@ impl Shutdown {
             let name = next_signal(&mut interrupt, &mut terminate).await;
             info!(signal = name, "stopping in order; a second signal ends the process at once");
             shutdown.request();
-            let name = next_signal(&mut interrupt, &mut terminate).await;
+            // A terminal and a supervisor may both pass the same stop on, milliseconds apart.
+            let first = Instant::now();
+            let name = loop {
+                let name = next_signal(&mut interrupt, &mut terminate).await;
+                if first.elapsed() >= SAME_STOP {
+                    break name;
+                }
+            };
             error!(signal = name, "second signal: ending at once, without finishing what was begun");
             std::process::exit(EXIT_IMPATIENT);
         });

@@ -177,6 +177,12 @@ fn two_signals_end_at_once(signal: Signal) {
     child.wait_for("ready");
     child.signal(signal);
     child.wait_for("stopping in order");
+    // Until a second has passed since the first, another signal is the same request.
+    let first = Instant::now();
+    child.signal(signal);
+    while first.elapsed() <= Duration::from_secs(1) {
+        std::thread::yield_now();
+    }
     child.signal(signal);
     child.wait_for("second signal");
     assert_eq!(child.end().0.code(), Some(130));

@@ -108,6 +108,9 @@ pub(crate) struct Worker {
     heartbeat: Heartbeat,
 }
 
+/// A sink that was killed is missed after so long at most. It keeps nothing on disk that would be worth waiting for.
+const SESSION_MAX: Duration = Duration::from_secs(10);
+
 impl Worker {
     pub(crate) fn new(context: Arc<Context>) -> Result<Self, Trouble> {
         let config = &context.config;
@@ -115,7 +118,7 @@ impl Worker {
             group: context.group.clone(),
             instance_id: None,
             topics: vec![config.topics.aggregates.clone(), config.topics.alerts.clone()],
-            session_timeout: config.kafka.session_timeout,
+            session_timeout: config.kafka.session_timeout.min(SESSION_MAX),
             max_poll_interval: POLL_INTERVAL_MAX.max(config.kafka.session_timeout),
             start: StartAt::Earliest,
         };

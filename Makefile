@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/tape/target
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt deny build install servers stop clean-local
+.PHONY: help bench-backtest demo test check fmt deny build install servers stop clean-local
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -27,6 +27,9 @@ fmt: ## formats all Rust code
 
 deny: ## licences, bans and sources of all dependencies (installs cargo-deny beside the target folder: minutes, once)
 	@deploy/local/deny.sh
+
+bench-backtest: build ## five million trades through tape backtest, three times: rate, and outputs equal byte by byte
+	@bench/backtest.sh
 
 build: install ## the release binary, $(CARGO_TARGET_DIR)/release/tape
 	cargo build --release --locked -p tape

@@ -36,7 +36,7 @@ finish() {
         step "Everything passed"
     else
         "$here/servers.sh" stop "$dir"
-        say "Failed (exit code $result). The servers' logs: $dir/kafka/server.log, $dir/postgres/server/server.log"
+        say "Failed (exit code $result). The servers' logs: $dir/kafka/server.log, $(cat "$dir/postgres/location")/server.log"
     fi
 }
 

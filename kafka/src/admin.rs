@@ -57,7 +57,7 @@ impl Admin {
         let failed = |error| Error::from_kafka("make an admin client", &error);
         let admin = base.create().map_err(failed)?;
         let config = settings::reader(base.clone(), Isolation::ReadUncommitted);
-        let probe: Consumer = config.create_with_context(ConsumerEvents::new()).map_err(failed)?;
+        let probe: Consumer = config.create_with_context(ConsumerEvents::new(false)).map_err(failed)?;
         Ok(Self { base, admin, probe: Arc::new(probe) })
     }
 
@@ -69,9 +69,13 @@ impl Admin {
     /// ones. Existing topics are left as they are.
     pub fn create(&self, specs: &[TopicSpec], timeout: Duration) -> Result<Vec<String>, Error> {
         let deadline = Instant::now() + timeout;
+        let Some(first) = specs.first() else { return Ok(Vec::new()) };
+        // The admin client says nothing about why it cannot connect; the probe does.
+        probe::reach(&self.probe, &first.name, timeout)?;
         let topics: Vec<NewTopic<'_>> = specs.iter().map(new_topic).collect();
         let action = || format!("create topics {}", joined(specs));
-        let answers = probe::retry(timeout, |left| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let answers = probe::retry(&self.probe, left, |left| {
             self.answer(left, action, |options| Box::pin(self.admin.create_topics(&topics, options)))
         })?;
         let mut created = Vec::new();
@@ -94,7 +98,7 @@ impl Admin {
         let Some(partitions) = self.partition_count(topic, timeout)? else { return Ok(None) };
         let left = deadline.saturating_duration_since(Instant::now());
         let action = || format!("describe topic {topic}");
-        let answers = probe::retry(left, |left| {
+        let answers = probe::retry(&self.probe, left, |left| {
             let options = options(left);
             block_on(self.admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &options))
                 .map_err(|error| Error::from_kafka(action(), &error))
@@ -140,8 +144,12 @@ impl Admin {
 
     /// Deletes topics; one that is not there is fine.
     pub fn delete(&self, topics: &[&str], timeout: Duration) -> Result<(), Error> {
+        let deadline = Instant::now() + timeout;
+        let Some(first) = topics.first() else { return Ok(()) };
+        probe::reach(&self.probe, first, timeout)?;
         let action = || format!("delete topics {}", topics.join(", "));
-        let answers = probe::retry(timeout, |left| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let answers = probe::retry(&self.probe, left, |left| {
             self.answer(left, action, |options| Box::pin(self.admin.delete_topics(topics, options)))
         })?;
         for answer in answers {
@@ -188,9 +196,10 @@ impl Admin {
         let action = || format!("ask group {group} for the offsets of {}", names(parts.iter()));
         let failed = |error| Error::from_kafka(action(), &error);
         let config = settings::observer(self.base.clone(), group);
-        let client: Consumer = config.create_with_context(ConsumerEvents::new()).map_err(failed)?;
-        let answers =
-            probe::retry(timeout, |left| client.committed_offsets(plain(parts), left).map_err(failed))?;
+        let client: Consumer = config.create_with_context(ConsumerEvents::new(false)).map_err(failed)?;
+        let answers = probe::retry(&client, timeout, |left| {
+            client.committed_offsets(plain(parts), left).map_err(failed)
+        })?;
         committed(parts, &answers, action)
     }
 
@@ -223,7 +232,7 @@ impl Admin {
     /// Waits until a topic that was just created is known everywhere it must be.
     fn await_topic(&self, topic: &str, deadline: Instant) -> Result<(), Error> {
         let left = || deadline.saturating_duration_since(Instant::now());
-        probe::retry(left(), |left| {
+        probe::retry(&self.probe, left(), |left| {
             // A topic that a broker does not know yet is one to wait for here, not a mistake.
             probe::partition_count(&self.probe, topic, left).map_err(|error| match error.code() {
                 Some(RDKafkaErrorCode::UnknownTopicOrPartition) => error.with_reaction(Reaction::Retry),

@@ -6,7 +6,7 @@
 //! - Lines that repeat while brokers are away pass a limiter: one per interval and kind.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
@@ -17,6 +17,7 @@ use rdkafka::{TopicPartitionList, types::RDKafkaRespErr};
 use tape_service::logs::LogLimiter;
 use tracing::{debug, error, info, warn};
 
+use crate::error::{Error, Facts, Reaction};
 use crate::part::Part;
 
 /// One line of a kind per this interval while brokers are away: librdkafka reports each failed attempt of each
@@ -27,6 +28,9 @@ const FLOOD_INTERVAL: Duration = Duration::from_secs(10);
 pub(crate) struct Journal {
     connections: LogLimiter,
     errors: LogLimiter,
+    /// What the brokers refused last: a log-in, a certificate. librdkafka tries again and again; to the caller it looks
+    /// like a broker that does not answer.
+    refusal: Mutex<Option<(RDKafkaErrorCode, String)>>,
     /// Counts every callback, so that a loop of polls can tell "nothing came" from "something was handled".
     served: AtomicU64,
 }
@@ -36,6 +40,7 @@ impl Journal {
         Self {
             connections: LogLimiter::new(FLOOD_INTERVAL),
             errors: LogLimiter::new(FLOOD_INTERVAL),
+            refusal: Mutex::new(None),
             served: AtomicU64::new(0),
         }
     }
@@ -74,7 +79,33 @@ impl Journal {
 
     pub(crate) fn trouble(&self, error: &KafkaError, reason: &str) {
         self.count();
-        self.note(error.rdkafka_error_code(), reason);
+        let code = error.rdkafka_error_code();
+        if let Some(code) = code
+            && is_refusal(code)
+        {
+            *self.refusal() = Some((code, reason.to_owned()));
+        }
+        self.note(code, reason);
+    }
+
+    /// The caller's deadline passed with this error; if the brokers have refused us meanwhile, that is the error.
+    pub(crate) fn at_deadline(&self, error: Error) -> Error {
+        match &*self.refusal() {
+            Some((code, reason)) => {
+                let facts = Facts { detail: reason.clone(), ..Facts::of(*code) };
+                Error::from_facts(error.action(), &facts).with_reaction(Reaction::Config)
+            }
+            None => error.timed_out(),
+        }
+    }
+
+    /// A broker has answered: what was refused before was refused for a moment only.
+    pub(crate) fn accepted(&self) {
+        *self.refusal() = None;
+    }
+
+    fn refusal(&self) -> MutexGuard<'_, Option<(RDKafkaErrorCode, String)>> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes a line about something that librdkafka will recover from by itself.
@@ -86,6 +117,17 @@ impl Journal {
             }
         }
     }
+}
+
+/// Codes that say "not with these settings" about the connection itself.
+fn is_refusal(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::Authentication
+            | RDKafkaErrorCode::SaslAuthenticationFailed
+            | RDKafkaErrorCode::UnsupportedSASLMechanism
+            | RDKafkaErrorCode::SSL
+    )
 }
 
 /// Facilities of the lines that repeat with each attempt to connect.
@@ -109,11 +151,14 @@ pub(crate) struct ConsumerEvents {
     pub(crate) journal: Journal,
     rebalances: Mutex<Vec<Rebalance>>,
     closing: AtomicBool,
+    /// Rebalances may come: only the group consumer itself may poll.
+    pub(crate) in_group: bool,
 }
 
 impl ConsumerEvents {
-    pub(crate) fn new() -> Self {
-        Self { journal: Journal::new(), rebalances: Mutex::new(Vec::new()), closing: AtomicBool::new(false) }
+    pub(crate) fn new(in_group: bool) -> Self {
+        let (rebalances, closing) = (Mutex::new(Vec::new()), AtomicBool::new(false));
+        Self { journal: Journal::new(), rebalances, closing, in_group }
     }
 
     /// Takes the rebalances announced since the last call, in their order.

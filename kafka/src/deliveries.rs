@@ -20,7 +20,7 @@ pub(crate) const UNTRACKED: usize = 0;
 
 /// Context of producers: keeps the delivery reports.
 pub(crate) struct Deliveries {
-    journal: Journal,
+    pub(crate) journal: Journal,
     tally: Mutex<Tally>,
 }
 

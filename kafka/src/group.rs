@@ -35,8 +35,6 @@ use crate::raw::{self, Consumer, Fetched, LogEnd, Membership, Queue, Scratch};
 use crate::record::Record;
 use crate::reports;
 
-/// Most callbacks that one `poll_events` serves: a flood of log lines must not keep the caller.
-const SERVE_MAX: usize = 1000;
 /// How long a drop waits for the close; see [`GroupConsumer::close`].
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -81,7 +79,7 @@ impl GroupConsumer {
     pub(crate) fn new(config: &ClientConfig, spec: GroupSpec) -> Result<Self, Error> {
         let action = format!("join group {}", spec.group);
         let client: Consumer = config
-            .create_with_context(ConsumerEvents::new())
+            .create_with_context(ConsumerEvents::new(true))
             .map_err(|error| Error::from_kafka(&action, &error))?;
         let topics: Vec<&str> = spec.topics.iter().map(String::as_str).collect();
         client.subscribe(&topics).map_err(|error| Error::from_kafka(&action, &error))?;
@@ -329,7 +327,7 @@ impl GroupConsumer {
     fn serve(&mut self) -> Result<(), Error> {
         let mut strays = Vec::new();
         let client = Arc::clone(&self.handles().client);
-        for _ in 0..SERVE_MAX {
+        for _ in 0..reports::SERVE_MAX {
             let before = client.context().journal.served();
             match client.poll(Duration::ZERO) {
                 Some(Ok(message)) => strays.push(Part::new(message.topic(), message.partition())),

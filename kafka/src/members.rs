@@ -28,7 +28,7 @@ pub struct GroupMember {
 impl Admin {
     /// The members of a group, or `None` while the group has none or is deciding who gets what.
     pub fn stable_members(&self, group: &str, timeout: Duration) -> Result<Option<Vec<GroupMember>>, Error> {
-        let groups = probe::retry(timeout, |left| {
+        let groups = probe::retry(self.probe(), timeout, |left| {
             self.probe()
                 .fetch_group_list(Some(group), left)
                 .map_err(|error| Error::from_kafka(format!("ask for the members of group {group}"), &error))

@@ -10,6 +10,7 @@ use crate::clients::Isolation;
 use crate::error::{Error, Reaction};
 use crate::part::Part;
 use crate::raw::{self, Consumer, LogEnd};
+use crate::reports;
 
 /// Pause before a question is asked again while a leader is being elected or a broker is away.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -17,7 +18,7 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// How many partitions a topic has. Also makes librdkafka know the topic, which saves half a second at its assign.
 pub(crate) fn partition_count(client: &Consumer, topic: &str, timeout: Duration) -> Result<i32, Error> {
     let action = || format!("ask for the partitions of topic {topic}");
-    retry(timeout, |left| {
+    retry(client, timeout, |left| {
         let metadata =
             client.fetch_metadata(Some(topic), left).map_err(|error| Error::from_kafka(action(), &error))?;
         let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
@@ -35,6 +36,14 @@ pub(crate) fn partition_count(client: &Consumer, topic: &str, timeout: Duration)
     })
 }
 
+/// Is there a broker that answers? Asks about a topic, and takes any answer.
+pub(crate) fn reach(client: &Consumer, topic: &str, timeout: Duration) -> Result<(), Error> {
+    retry(client, timeout, |left| match client.fetch_metadata(Some(topic), left) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Error::from_kafka("reach a broker", &error)),
+    })
+}
+
 /// One end of the log of each partition, freshly asked.
 pub(crate) fn log_ends(
     client: &Arc<Consumer>,
@@ -46,7 +55,7 @@ pub(crate) fn log_ends(
     let committed = isolation == Isolation::ReadCommitted;
     let names = || parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let action = || format!("ask for the end offsets of {}", names());
-    retry(timeout, |left| {
+    retry(client, timeout, |left| {
         let asked = Instant::now();
         let answers = raw::list_offsets(client, parts, end, committed, left)
             .map_err(|facts| Error::from_facts(action(), &facts))?;
@@ -73,7 +82,7 @@ pub(crate) fn watermarks(
     let deadline = Instant::now() + timeout;
     let action = || format!("ask for the end offsets of {part}");
     // The first offset is the same at every isolation level, so the plain question does.
-    let (low, _) = retry(timeout, |left| {
+    let (low, _) = retry(client, timeout, |left| {
         client
             .fetch_watermarks(&part.topic, part.partition, left)
             .map_err(|error| Error::from_kafka(action(), &error))
@@ -88,17 +97,27 @@ pub(crate) fn watermarks(
 
 /// Repeats a question until it is answered or the time is over.
 pub(crate) fn retry<T>(
+    client: &Consumer,
     timeout: Duration,
     mut ask: impl FnMut(Duration) -> Result<T, Error>,
 ) -> Result<T, Error> {
+    let journal = &client.context().journal;
     let deadline = Instant::now() + timeout;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         match ask(left) {
+            Ok(answer) => {
+                journal.accepted();
+                return Ok(answer);
+            }
             Err(error) if error.reaction != Reaction::Retry => return Err(error),
-            Err(error) if Instant::now() + AGAIN >= deadline => return Err(error.timed_out()),
+            Err(error) if Instant::now() + AGAIN >= deadline => {
+                if !client.context().in_group {
+                    reports::serve(client, error.action())?;
+                }
+                return Err(journal.at_deadline(error));
+            }
             Err(_) => std::thread::sleep(AGAIN),
-            Ok(answer) => return Ok(answer),
         }
     }
 }

@@ -57,7 +57,7 @@ impl Producer {
             }
             if self.in_flight() > 0 && Instant::now() >= deadline {
                 let left = format!("{} records are not acknowledged after {timeout:?}", self.in_flight());
-                return Err(Error::timeout("flush", left));
+                return Err(self.outbox.deliveries().journal.at_deadline(Error::timeout("flush", left)));
             }
         }
         self.take_failure().map_or(Ok(()), Err)

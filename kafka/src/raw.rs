@@ -37,6 +37,9 @@ pub(crate) type Consumer = BaseConsumer<ConsumerEvents>;
 /// How much longer than its own time-out an admin answer may take, before we stop waiting for it.
 const ANSWER_GRACE: Duration = Duration::from_secs(1);
 
+/// Most messages of one batch: they are destroyed one by one, and their memory is not free before.
+const BATCH_MAX: usize = 100_000;
+
 /// librdkafka's time-outs are whole milliseconds; a wait that is not zero must not become zero.
 pub(crate) fn millis(timeout: Duration) -> c_int {
     let rounded_up = timeout.as_nanos().div_ceil(1_000_000);
@@ -138,7 +141,7 @@ impl Queue {
     /// A full batch call waits until `max` messages are there, or the time-out passes: so it is asked without
     /// waiting, and only when it finds nothing we wait, for one message.
     fn batch<'s>(&self, scratch: &'s mut Scratch, max: usize, timeout: Duration) -> Batch<'s> {
-        let max = max.max(1);
+        let max = max.clamp(1, BATCH_MAX);
         scratch.0.clear();
         scratch.0.resize(max, ptr::null_mut());
         let mut filled = self.take_now(&mut scratch.0);

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
-use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
 
 use crate::clients::Isolation;
@@ -27,9 +26,6 @@ use crate::probe;
 use crate::raw::{Consumer, Fetched, Queue, Scratch, Topic};
 use crate::record::Record;
 use crate::reports;
-
-/// Most callbacks that one `poll` serves.
-const SERVE_MAX: usize = 1000;
 
 /// Reads chosen partitions without a group.
 pub struct Reader {
@@ -44,7 +40,7 @@ pub struct Reader {
 impl Reader {
     pub(crate) fn new(config: &ClientConfig) -> Result<Self, Error> {
         let client: Consumer = config
-            .create_with_context(ConsumerEvents::new())
+            .create_with_context(ConsumerEvents::new(false))
             .map_err(|error| Error::from_kafka("make a reader", &error))?;
         let client = Arc::new(client);
         let ready = Queue::new(&client);
@@ -105,7 +101,7 @@ impl Reader {
         timeout: Duration,
         f: &mut dyn FnMut(Record<'_>),
     ) -> Result<usize, Error> {
-        self.serve()?;
+        reports::serve(&self.client, "read")?;
         let (lanes, client) = (&mut self.lanes, &self.client);
         let (mut handed_out, mut error) = (0, None);
         self.ready.drain(&mut self.scratch, max, timeout, &mut |fetched| match fetched {
@@ -160,19 +156,6 @@ impl Reader {
         self.lanes.add(part.clone(), offset, topic);
         if let Some(lane) = self.lanes.get_mut(part) {
             lane.open = true;
-        }
-        Ok(())
-    }
-
-    /// Serves log lines and errors of the client.
-    fn serve(&self) -> Result<(), Error> {
-        for _ in 0..SERVE_MAX {
-            let before = self.client.context().journal.served();
-            match self.client.poll(Duration::ZERO) {
-                Some(Err(error)) => reports::client_error(&self.client, "read", &error)?,
-                None if self.client.context().journal.served() == before => break,
-                Some(Ok(_)) | None => {}
-            }
         }
         Ok(())
     }

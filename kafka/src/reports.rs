@@ -3,12 +3,17 @@
 //! librdkafka recovers by itself from everything that has to do with connections, leaders and coordinators; that is
 //! logged (rate-limited) and passes. What it cannot recover from is returned.
 
+use std::time::Duration;
+
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::error::{Error, Facts, Reaction};
 use crate::part::Part;
 use crate::raw::{self, Consumer, Report};
+
+/// Most callbacks that are served at once: a flood of log lines must not keep the caller.
+pub(crate) const SERVE_MAX: usize = 1000;
 
 /// An error of the client as a whole; its context has logged it already.
 pub(crate) fn client_error(client: &Consumer, action: &str, error: &KafkaError) -> Result<(), Error> {
@@ -21,6 +26,19 @@ pub(crate) fn client_error(client: &Consumer, action: &str, error: &KafkaError) 
         Reaction::Fenced => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Serves log lines and errors of a client without a group.
+pub(crate) fn serve(client: &Consumer, action: &str) -> Result<(), Error> {
+    for _ in 0..SERVE_MAX {
+        let before = client.context().journal.served();
+        match client.poll(Duration::ZERO) {
+            Some(Err(error)) => client_error(client, action, &error)?,
+            None if client.context().journal.served() == before => break,
+            Some(Ok(_)) | None => {}
+        }
+    }
+    Ok(())
 }
 
 /// What a fetcher reports about a partition: `None` = it goes on by itself (and a line was logged).

@@ -139,13 +139,17 @@ impl TransactionalProducer {
     }
 
     fn repeat(&self, timeout: Duration, call: impl Fn(Duration) -> Result<(), Error>) -> Result<(), Error> {
+        let journal = &self.outbox.deliveries().journal;
         let deadline = Instant::now() + timeout;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match call(left) {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    journal.accepted();
+                    return Ok(());
+                }
                 Err(error) if error.reaction != Reaction::Retry => return Err(self.explain(&error)),
-                Err(error) if Instant::now() + AGAIN >= deadline => return Err(error.timed_out()),
+                Err(error) if Instant::now() + AGAIN >= deadline => return Err(journal.at_deadline(error)),
                 Err(_) => std::thread::sleep(AGAIN),
             }
         }

@@ -114,6 +114,10 @@ impl Restoring {
     /// Keeps a record of the changelog until the next step.
     pub(crate) fn take(&mut self, record: &Record<'_>) -> Result<(), CodecError> {
         let Stage::Replaying(replaying) = &mut self.stage else { return Ok(()) };
+        // A left-over of an earlier attempt would put an old value over a newer one.
+        if record.offset < replaying.store.changelog_offset().unwrap_or(0) {
+            return Ok(());
+        }
         let key = record.key.unwrap_or_default();
         let readable = match record.value {
             Some(value) => Entry::decode(key, value).map(drop),

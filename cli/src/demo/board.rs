@@ -129,7 +129,7 @@ fn groups(config: &Config) -> [Group; 2] {
     [
         Group { name: tape_processor::group(config), topics: vec![topics.raw_trades.clone()] },
         Group {
-            name: format!("{}-sink", config.app_id),
+            name: tape_sink::group(config),
             topics: vec![topics.aggregates.clone(), topics.alerts.clone()],
         },
     ]

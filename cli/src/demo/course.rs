@@ -24,6 +24,9 @@ const HURRY_LIMIT: Duration = Duration::from_secs(10);
 /// What a commit takes beyond the trigger interval until the last open windows are in Kafka.
 const SHOW_MARGIN: Duration = Duration::from_secs(1);
 
+/// Signals so close together are one request: a terminal, make and its script all pass the same Ctrl-C on.
+const ONE_REQUEST: Duration = Duration::from_secs(1);
+
 /// Exit code after a second signal, as shells report a process that SIGINT ended.
 const EXIT_IMPATIENT: i32 = 130;
 
@@ -200,12 +203,13 @@ fn watch_signals(user: &Shutdown) -> Result<(), Failure> {
     let mut terminate = install(SignalKind::terminate())?;
     let user = user.clone();
     tokio::spawn(async move {
+        let mut first: Option<Instant> = None;
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            if user.is_requested() {
+            if first.get_or_insert_with(Instant::now).elapsed() >= ONE_REQUEST {
                 if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
                     ratatui::restore();
                 }

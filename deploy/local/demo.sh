@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make demo`: installs what is missing, builds, starts the real servers, makes topics and tables, runs `tape demo`.
+# `make demo`: installs what is missing, builds, starts the real servers, runs `tape demo`, which makes topics and tables.
 #
 #   demo.sh [SECONDS] [TAPE]
 #
@@ -66,8 +66,6 @@ set -a
 set +a
 export STATE_DIR=${STATE_DIR:-$dir/state}
 
-"$program" topics
-"$program" migrate
 
 # In the background, so that TERM is handled at once. A background job would have no stdin (hence descriptor 3) and
 # would ignore Ctrl-C (hence the reset).

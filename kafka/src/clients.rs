@@ -123,3 +123,6 @@ impl Clients {
         ClientConfig::clone(&self.base)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,9 +28,9 @@ const FLOOD_INTERVAL: Duration = Duration::from_secs(10);
 pub(crate) struct Journal {
     connections: LogLimiter,
     errors: LogLimiter,
-    /// What the brokers refused last: a log-in, a certificate. librdkafka tries again and again; to the caller it looks
-    /// like a broker that does not answer.
-    refusal: Mutex<Option<(RDKafkaErrorCode, String)>>,
+    /// Why the connections fail, if they do. librdkafka tries again and again; to the caller it looks like a broker
+    /// that does not answer.
+    trouble: Mutex<Option<(RDKafkaErrorCode, String)>>,
     /// Counts every callback, so that a loop of polls can tell "nothing came" from "something was handled".
     served: AtomicU64,
 }
@@ -40,7 +40,7 @@ impl Journal {
         Self {
             connections: LogLimiter::new(FLOOD_INTERVAL),
             errors: LogLimiter::new(FLOOD_INTERVAL),
-            refusal: Mutex::new(None),
+            trouble: Mutex::new(None),
             served: AtomicU64::new(0),
         }
     }
@@ -77,35 +77,50 @@ impl Journal {
         }
     }
 
-    pub(crate) fn trouble(&self, error: &KafkaError, reason: &str) {
+    pub(crate) fn report(&self, error: &KafkaError, reason: &str) {
         self.count();
         let code = error.rdkafka_error_code();
-        if let Some(code) = code
-            && is_refusal(code)
-        {
-            *self.refusal() = Some((code, reason.to_owned()));
+        if let Some(code) = code {
+            let mut known = self.known_trouble();
+            // The first cause says more than "all brokers are down", and a refusal more than a broken connection.
+            let keep = match &*known {
+                Some((known, _)) => is_refusal(*known) || code == RDKafkaErrorCode::AllBrokersDown,
+                None => false,
+            };
+            if !keep || is_refusal(code) {
+                *known = Some((code, reason.to_owned()));
+            }
         }
         self.note(code, reason);
     }
 
-    /// The caller's deadline passed with this error; if the brokers have refused us meanwhile, that is the error.
+    /// The caller's deadline passed with this error. If the brokers have refused us meanwhile, that is the error, and
+    /// a human must help; else a broken connection is named.
     pub(crate) fn at_deadline(&self, error: Error) -> Error {
-        match &*self.refusal() {
-            Some((code, reason)) => {
-                let facts = Facts { detail: reason.clone(), ..Facts::of(*code) };
-                Error::from_facts(error.action(), &facts).with_reaction(Reaction::Config)
-            }
+        if let Some(refusal) = self.refusal(error.action()) {
+            return refusal;
+        }
+        match &*self.known_trouble() {
+            Some((_, reason)) => error.timed_out().with_hint(reason),
             None => error.timed_out(),
         }
     }
 
-    /// A broker has answered: what was refused before was refused for a moment only.
-    pub(crate) fn accepted(&self) {
-        *self.refusal() = None;
+    /// The brokers refuse us: a log-in, a certificate.
+    pub(crate) fn refusal(&self, action: &str) -> Option<Error> {
+        let known = self.known_trouble();
+        let (code, reason) = known.as_ref().filter(|(code, _)| is_refusal(*code))?;
+        let facts = Facts { detail: reason.clone(), ..Facts::of(*code) };
+        Some(Error::from_facts(action, &facts).with_reaction(Reaction::Config))
     }
 
-    fn refusal(&self) -> MutexGuard<'_, Option<(RDKafkaErrorCode, String)>> {
-        self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A broker has answered: what was wrong was wrong for a moment only.
+    pub(crate) fn accepted(&self) {
+        *self.known_trouble() = None;
+    }
+
+    fn known_trouble(&self) -> MutexGuard<'_, Option<(RDKafkaErrorCode, String)>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes a line about something that librdkafka will recover from by itself.
@@ -178,7 +193,7 @@ impl ClientContext for ConsumerEvents {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.journal.trouble(&error, reason);
+        self.journal.report(&error, reason);
     }
 }
 
@@ -211,3 +226,6 @@ impl ConsumerContext for ConsumerEvents {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

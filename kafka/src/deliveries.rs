@@ -69,7 +69,7 @@ impl ClientContext for Deliveries {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.journal.trouble(&error, reason);
+        self.journal.report(&error, reason);
     }
 }
 

@@ -200,6 +200,12 @@ impl Error {
         Self { kind: Kind::Timeout, ..self }
     }
 
+    /// Adds what may stand behind it.
+    pub(crate) fn with_hint(mut self, hint: &str) -> Self {
+        self.words.detail = format!("{}: {hint}", self.words.detail);
+        self
+    }
+
     /// What was being done.
     pub(crate) fn action(&self) -> &str {
         &self.words.action

@@ -1,4 +1,4 @@
-//! The one file with `unsafe`: the calls of librdkafka that the rdkafka crate does not wrap, or wraps in a way
+//! The one module with `unsafe`: the calls of librdkafka that the rdkafka crate does not wrap, or wraps in a way
 //! that is too slow or loses the error code. Everything it exports is safe to call.
 //!
 //! Invariants:
@@ -13,15 +13,17 @@
     reason = "batch consume, partition queues, raw commit and list offsets exist only as C calls"
 )]
 
+mod calls;
+mod message;
+mod offsets;
+
 use std::borrow::Cow;
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_int};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rdkafka::TopicPartitionList;
-use rdkafka::client::NativeClient;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka_sys as sys;
 use rdkafka_sys::{RDKafkaErrorCode, RDKafkaRespErr};
@@ -30,6 +32,16 @@ use crate::context::ConsumerEvents;
 use crate::error::Facts;
 use crate::part::Part;
 use crate::record::Record;
+
+pub(crate) use calls::{
+    Membership, commit_offsets, commit_transaction, fatal_error, incremental_assign, incremental_unassign,
+    seek, send_offsets,
+};
+pub(crate) use message::MessageHeaders;
+pub(crate) use offsets::{LogEnd, list_offsets};
+
+use calls::Event;
+use message::fetched;
 
 /// The consumer behind groups, readers and probes.
 pub(crate) type Consumer = BaseConsumer<ConsumerEvents>;
@@ -261,87 +273,6 @@ impl Drop for Batch<'_> {
     }
 }
 
-/// Reads a message in place.
-///
-/// # Safety
-/// `message` is alive for `'a`, and so is `topic`, the name of its topic; `err` is its error number.
-unsafe fn fetched<'a>(
-    message: *const sys::rd_kafka_message_t,
-    topic: Option<&'a str>,
-    err: i32,
-) -> Fetched<'a> {
-    // SAFETY: the caller keeps the message alive; only plain fields are read through the reference.
-    let fields = unsafe {
-        (
-            (*message).partition,
-            (*message).offset,
-            bytes((*message).key, (*message).key_len),
-            bytes((*message).payload, (*message).len),
-        )
-    };
-    let (partition, offset, key, value) = fields;
-    let code = code_of(err);
-    let (RDKafkaErrorCode::NoError, Some(topic)) = (code, topic) else {
-        // The payload of a message with an error is librdkafka's text.
-        let text = value.map_or(Cow::Borrowed(""), String::from_utf8_lossy);
-        return Fetched::Report(Report { topic, partition, offset, code, text });
-    };
-    let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-    // SAFETY: the message is alive and `kind` is a place for the answer.
-    let timestamp = unsafe { sys::rd_kafka_message_timestamp(message, &mut kind) };
-    let bare = Record::detached(topic, partition, offset, key, value);
-    let bare = match kind {
-        sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE => bare,
-        sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_CREATE_TIME => {
-            bare.with_timestamp(timestamp, false)
-        }
-        sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME => {
-            bare.with_timestamp(timestamp, true)
-        }
-    };
-    Fetched::Record(Record::native(bare, MessageHeaders { message, _message: PhantomData }))
-}
-
-/// Bytes of a message; a null pointer is a null key or value, an empty one is not.
-///
-/// # Safety
-/// Unless null, `start` points to `len` bytes that live for `'a`.
-unsafe fn bytes<'a>(start: *const c_void, len: usize) -> Option<&'a [u8]> {
-    if start.is_null() {
-        return None;
-    }
-    // SAFETY: the caller's promise; the pointer is not null.
-    Some(unsafe { std::slice::from_raw_parts(start.cast::<u8>(), len) })
-}
-
-/// The headers of a live message, parsed when the first one is asked for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct MessageHeaders<'a> {
-    message: *const sys::rd_kafka_message_t,
-    _message: PhantomData<&'a sys::rd_kafka_message_t>,
-}
-
-impl<'a> MessageHeaders<'a> {
-    /// The header at `index`: name and value.
-    pub(crate) fn get(&self, index: usize) -> Option<(Cow<'a, str>, Option<&'a [u8]>)> {
-        let mut headers = ptr::null_mut();
-        // SAFETY: the message is alive for `'a`. The call parses on first use and keeps the result in the message;
-        // this type is neither `Send` nor `Sync`, so no other thread does the same.
-        let answer = unsafe { sys::rd_kafka_message_headers(self.message, &mut headers) };
-        if answer != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR || headers.is_null() {
-            return None;
-        }
-        let (mut name, mut value, mut len) = (ptr::null::<c_char>(), ptr::null::<c_void>(), 0);
-        // SAFETY: the headers belong to the live message; the three places receive the answer.
-        let answer = unsafe { sys::rd_kafka_header_get_all(headers, index, &mut name, &mut value, &mut len) };
-        if answer != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-            return None;
-        }
-        // SAFETY: on success the name is a C string and the value null or `len` bytes, owned by the message.
-        Some(unsafe { (CStr::from_ptr(name).to_string_lossy(), bytes(value, len)) })
-    }
-}
-
 /// A topic that a reader fetches from without a group.
 pub(crate) struct Topic {
     topic: NonNull<sys::rd_kafka_topic_t>,
@@ -411,330 +342,5 @@ unsafe fn take_error(error: *mut sys::rd_kafka_error_t) -> Result<(), Facts> {
         };
         sys::rd_kafka_error_destroy(error);
         Err(facts)
-    }
-}
-
-/// Adds partitions to a group consumer's assignment. (The crate's version loses the code.)
-pub(crate) fn incremental_assign(client: &Consumer, parts: &TopicPartitionList) -> Result<(), Facts> {
-    // SAFETY: client and list are alive; the call copies the list and returns an error that is ours.
-    unsafe { take_error(sys::rd_kafka_incremental_assign(client.client().native_ptr(), parts.ptr())) }
-}
-
-/// Takes partitions out of a group consumer's assignment.
-pub(crate) fn incremental_unassign(client: &Consumer, parts: &TopicPartitionList) -> Result<(), Facts> {
-    // SAFETY: as for `incremental_assign`.
-    unsafe { take_error(sys::rd_kafka_incremental_unassign(client.client().native_ptr(), parts.ptr())) }
-}
-
-/// Moves the fetchers of the listed partitions; the outcome of each stands in the list.
-pub(crate) fn seek(client: &Consumer, parts: &TopicPartitionList, timeout: Duration) -> Result<(), Facts> {
-    // SAFETY: client and list are alive; the list is exclusively ours and receives an error code per element.
-    unsafe {
-        take_error(sys::rd_kafka_seek_partitions(client.client().native_ptr(), parts.ptr(), millis(timeout)))
-    }
-}
-
-/// Commits the open transaction. (The crate's version flushes in steps of 100 ms first.)
-pub(crate) fn commit_transaction(client: &NativeClient, timeout: Duration) -> Result<(), Facts> {
-    // SAFETY: the client is alive; the error object is ours.
-    unsafe { take_error(sys::rd_kafka_commit_transaction(client.ptr(), millis(timeout))) }
-}
-
-/// Who a consumer is in its group at this moment.
-pub(crate) struct Membership {
-    metadata: NonNull<sys::rd_kafka_consumer_group_metadata_t>,
-}
-
-// SAFETY: a plain record of strings and a number that nobody changes.
-unsafe impl Send for Membership {}
-// SAFETY: as above.
-unsafe impl Sync for Membership {}
-
-impl Membership {
-    /// `None` = not in the group at this moment. Without a member id and a generation the broker would take the
-    /// offsets of a transaction unchecked, so such a membership must never be used.
-    pub(crate) fn of(client: &Consumer) -> Option<Self> {
-        // SAFETY: the client is alive; the record is ours, its member id is a C string that lives as long.
-        unsafe {
-            let metadata = sys::rd_kafka_consumer_group_metadata(client.client().native_ptr());
-            let membership = Self { metadata: NonNull::new(metadata)? };
-            let generation = sys::rd_kafka_consumer_group_metadata_generation_id(metadata);
-            let member = sys::rd_kafka_consumer_group_metadata_member_id(metadata);
-            let known = generation >= 0 && !member.is_null() && !CStr::from_ptr(member).is_empty();
-            known.then_some(membership)
-        }
-    }
-}
-
-impl Drop for Membership {
-    fn drop(&mut self) {
-        // SAFETY: the record is ours and destroyed once.
-        unsafe { sys::rd_kafka_consumer_group_metadata_destroy(self.metadata.as_ptr()) }
-    }
-}
-
-/// Puts the offsets of a group into the open transaction.
-pub(crate) fn send_offsets(
-    client: &NativeClient,
-    offsets: &TopicPartitionList,
-    group: &Membership,
-    timeout: Duration,
-) -> Result<(), Facts> {
-    // SAFETY: client, list and record are alive and copied by the call; the error object is ours.
-    unsafe {
-        take_error(sys::rd_kafka_send_offsets_to_transaction(
-            client.ptr(),
-            offsets.ptr(),
-            group.metadata.as_ptr(),
-            millis(timeout),
-        ))
-    }
-}
-
-/// The error that made a client unusable, if there is one.
-pub(crate) fn fatal_error(client: &NativeClient) -> Option<Facts> {
-    let mut text = [0 as c_char; 512];
-    // SAFETY: the client is alive; the buffer is as large as we say and gets a terminated string.
-    let code = unsafe { sys::rd_kafka_fatal_error(client.ptr(), text.as_mut_ptr(), text.len()) };
-    if code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-        return None;
-    }
-    // SAFETY: the call above terminated the string.
-    let detail = unsafe { CStr::from_ptr(text.as_ptr()) }.to_string_lossy().into_owned();
-    Some(Facts { detail, fatal: true, ..Facts::of(code.into()) })
-}
-
-/// An event of a queue of our own; destroys it.
-struct Event<'q> {
-    event: NonNull<sys::rd_kafka_event_t>,
-    _queue: PhantomData<&'q Queue>,
-}
-
-impl Event<'_> {
-    fn kind(&self) -> i32 {
-        // SAFETY: the event is alive.
-        unsafe { sys::rd_kafka_event_type(self.event.as_ptr()) }
-    }
-
-    fn check(&self) -> Result<(), Facts> {
-        // SAFETY: the event is alive; its text is a C string of the event, copied here.
-        let (code, detail) = unsafe {
-            let code: RDKafkaErrorCode = sys::rd_kafka_event_error(self.event.as_ptr()).into();
-            (code, CStr::from_ptr(sys::rd_kafka_event_error_string(self.event.as_ptr())))
-        };
-        match code {
-            RDKafkaErrorCode::NoError => Ok(()),
-            code => Err(Facts { detail: detail.to_string_lossy().into_owned(), ..Facts::of(code) }),
-        }
-    }
-}
-
-impl Drop for Event<'_> {
-    fn drop(&mut self) {
-        // SAFETY: the event is ours and destroyed once.
-        unsafe { sys::rd_kafka_event_destroy(self.event.as_ptr()) }
-    }
-}
-
-/// Commits offsets of a group and waits for the broker's answer. (The crate's version waits without a limit.)
-pub(crate) fn commit_offsets(
-    client: &Arc<Consumer>,
-    offsets: &TopicPartitionList,
-    timeout: Duration,
-) -> Result<(), Facts> {
-    let queue = Queue::new(client);
-    // SAFETY: client, list and queue are alive; the list is copied; without a callback the answer becomes an event
-    // of the queue, and the fetcher holds its own reference to it.
-    let code = unsafe {
-        sys::rd_kafka_commit_queue(
-            client.client().native_ptr(),
-            offsets.ptr(),
-            queue.queue.as_ptr(),
-            None,
-            ptr::null_mut(),
-        )
-    };
-    if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-        return Err(Facts::of(code.into()));
-    }
-    let event = wait_for(&queue, sys::RD_KAFKA_EVENT_OFFSET_COMMIT, timeout)?;
-    event.check()?;
-    // SAFETY: the list belongs to the event and is only read while the event is alive.
-    unsafe {
-        let list = sys::rd_kafka_event_topic_partition_list(event.event.as_ptr());
-        elements(list).iter().try_for_each(|element| match element_code(element) {
-            RDKafkaErrorCode::NoError => Ok(()),
-            code => Err(Facts::of(code)),
-        })
-    }
-}
-
-fn wait_for(queue: &Queue, kind: i32, timeout: Duration) -> Result<Event<'_>, Facts> {
-    let deadline = Instant::now() + timeout;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match queue.event(left) {
-            Some(event) if event.kind() == kind => return Ok(event),
-            Some(_) => {}
-            None if left.is_zero() => return Err(Facts::of(RDKafkaErrorCode::OperationTimedOut)),
-            None => {}
-        }
-    }
-}
-
-/// The elements of a partition list.
-///
-/// # Safety
-/// `list` is null, or a list that lives for `'a` and is not changed meanwhile.
-unsafe fn elements<'a>(
-    list: *const sys::rd_kafka_topic_partition_list_t,
-) -> &'a [sys::rd_kafka_topic_partition_t] {
-    if list.is_null() {
-        return &[];
-    }
-    // SAFETY: the caller's promise; the list says how many elements it has.
-    unsafe {
-        match usize::try_from((*list).cnt) {
-            Ok(count) if count > 0 => std::slice::from_raw_parts((*list).elems, count),
-            _ => &[],
-        }
-    }
-}
-
-fn element_code(element: &sys::rd_kafka_topic_partition_t) -> RDKafkaErrorCode {
-    // SAFETY: the field is a live integer of this size; it may hold a number that the Rust enum does not know.
-    code_of(unsafe { ptr::addr_of!(element.err).cast::<i32>().read() })
-}
-
-/// Which end of a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LogEnd {
-    /// First offset.
-    Low,
-    /// Offset after the last one.
-    High,
-}
-
-/// Asks the leaders for one end of each partition's log, by this isolation level (the level of the client does not
-/// matter, unlike in the watermark query). The answers come in the order of `parts`.
-pub(crate) fn list_offsets(
-    client: &Arc<Consumer>,
-    parts: &[Part],
-    end: LogEnd,
-    read_committed: bool,
-    timeout: Duration,
-) -> Result<Vec<Result<i64, RDKafkaErrorCode>>, Facts> {
-    if parts.is_empty() {
-        return Ok(Vec::new());
-    }
-    let spec = match end {
-        LogEnd::Low => sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_EARLIEST,
-        LogEnd::High => sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST,
-    };
-    let mut list = TopicPartitionList::with_capacity(parts.len());
-    for part in parts {
-        list.add_partition(&part.topic, part.partition);
-    }
-    // SAFETY: the list is exclusively ours; specifications travel in the offset field.
-    unsafe {
-        let raw = list.ptr();
-        let count = usize::try_from((*raw).cnt).unwrap_or(0);
-        for element in std::slice::from_raw_parts_mut((*raw).elems, count) {
-            element.offset = spec as i64;
-        }
-    }
-    let queue = Queue::new(client);
-    let options = AdminOptions::list_offsets(client, read_committed, timeout)?;
-    // SAFETY: client, list, options and queue are alive; the call copies list and options.
-    unsafe {
-        sys::rd_kafka_ListOffsets(
-            client.client().native_ptr(),
-            list.ptr(),
-            options.options.as_ptr(),
-            queue.queue.as_ptr(),
-        );
-    }
-    let event = wait_for(&queue, sys::RD_KAFKA_EVENT_LISTOFFSETS_RESULT, timeout + ANSWER_GRACE)?;
-    event.check()?;
-    let answers = listed(&event);
-    let answer = |part: &Part| {
-        let found = answers
-            .iter()
-            .find(|(topic, partition, _)| *partition == part.partition && **topic == *part.topic);
-        found.map_or(Err(RDKafkaErrorCode::UnknownTopicOrPartition), |(_, _, answer)| *answer)
-    };
-    Ok(parts.iter().map(answer).collect())
-}
-
-type Listed = (String, i32, Result<i64, RDKafkaErrorCode>);
-
-fn listed(event: &Event<'_>) -> Vec<Listed> {
-    // SAFETY: the event is alive and of this kind; the answers belong to it and are copied.
-    unsafe {
-        let result = sys::rd_kafka_event_ListOffsets_result(event.event.as_ptr());
-        if result.is_null() {
-            return Vec::new();
-        }
-        let mut count = 0;
-        let infos = sys::rd_kafka_ListOffsets_result_infos(result, &mut count);
-        if infos.is_null() {
-            return Vec::new();
-        }
-        std::slice::from_raw_parts(infos, count)
-            .iter()
-            .map(|info| {
-                let element = &*sys::rd_kafka_ListOffsetsResultInfo_topic_partition(*info);
-                let topic = CStr::from_ptr(element.topic).to_string_lossy().into_owned();
-                let answer = match element_code(element) {
-                    // A partition whose leader was not found in time comes back without an error and without an offset.
-                    RDKafkaErrorCode::NoError if element.offset < 0 => {
-                        Err(RDKafkaErrorCode::LeaderNotAvailable)
-                    }
-                    RDKafkaErrorCode::NoError => Ok(element.offset),
-                    code => Err(code),
-                };
-                (topic, element.partition, answer)
-            })
-            .collect()
-    }
-}
-
-/// Options of an admin call; destroys them.
-struct AdminOptions {
-    options: NonNull<sys::rd_kafka_AdminOptions_t>,
-}
-
-impl AdminOptions {
-    fn list_offsets(client: &Consumer, read_committed: bool, timeout: Duration) -> Result<Self, Facts> {
-        let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS;
-        let level = match read_committed {
-            true => sys::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED,
-            false => sys::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED,
-        };
-        let mut text = [0 as c_char; 256];
-        // SAFETY: the client is alive, the options are ours, and the buffer is as large as we say.
-        unsafe {
-            let options = sys::rd_kafka_AdminOptions_new(client.client().native_ptr(), operation);
-            let options =
-                Self { options: NonNull::new(options).ok_or_else(|| Facts::of(RDKafkaErrorCode::Fail))? };
-            take_error(sys::rd_kafka_AdminOptions_set_isolation_level(options.options.as_ptr(), level))?;
-            let code = sys::rd_kafka_AdminOptions_set_request_timeout(
-                options.options.as_ptr(),
-                millis(timeout).max(1),
-                text.as_mut_ptr(),
-                text.len(),
-            );
-            match code {
-                RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(options),
-                code => Err(Facts::of(code.into())),
-            }
-        }
-    }
-}
-
-impl Drop for AdminOptions {
-    fn drop(&mut self) {
-        // SAFETY: the options are ours and destroyed once.
-        unsafe { sys::rd_kafka_AdminOptions_destroy(self.options.as_ptr()) }
     }
 }

@@ -22,7 +22,9 @@ pub(crate) fn client_error(client: &Consumer, action: &str, error: &KafkaError) 
     }
     let error = Error::from_kafka(action, error);
     match error.reaction {
-        Reaction::Config if !is_missing_topic(error.code()) => Err(error),
+        Reaction::Config if !is_missing_topic(error.code()) => {
+            Err(client.context().journal.refusal(action).unwrap_or(error))
+        }
         Reaction::Fenced => Err(error),
         _ => Ok(()),
     }

@@ -1,0 +1,149 @@
+//! Ends of logs, asked of their leaders.
+
+use std::ffi::{CStr, c_char};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::Consumer as _;
+use rdkafka_sys as sys;
+use rdkafka_sys::{RDKafkaErrorCode, RDKafkaRespErr};
+
+use super::calls::{Event, element_code, wait_for};
+use super::{ANSWER_GRACE, Consumer, Queue, millis, take_error};
+use crate::error::Facts;
+use crate::part::Part;
+
+/// Which end of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogEnd {
+    /// First offset.
+    Low,
+    /// Offset after the last one.
+    High,
+}
+
+/// Asks the leaders for one end of each partition's log, by this isolation level (the level of the client does not
+/// matter, unlike in the watermark query). The answers come in the order of `parts`.
+pub(crate) fn list_offsets(
+    client: &Arc<Consumer>,
+    parts: &[Part],
+    end: LogEnd,
+    read_committed: bool,
+    timeout: Duration,
+) -> Result<Vec<Result<i64, RDKafkaErrorCode>>, Facts> {
+    if parts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let spec = match end {
+        LogEnd::Low => sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_EARLIEST,
+        LogEnd::High => sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST,
+    };
+    let mut list = TopicPartitionList::with_capacity(parts.len());
+    for part in parts {
+        list.add_partition(&part.topic, part.partition);
+    }
+    // SAFETY: the list is exclusively ours; specifications travel in the offset field.
+    unsafe {
+        let raw = list.ptr();
+        let count = usize::try_from((*raw).cnt).unwrap_or(0);
+        for element in std::slice::from_raw_parts_mut((*raw).elems, count) {
+            element.offset = spec as i64;
+        }
+    }
+    let queue = Queue::new(client);
+    let options = AdminOptions::list_offsets(client, read_committed, timeout)?;
+    // SAFETY: client, list, options and queue are alive; the call copies list and options.
+    unsafe {
+        sys::rd_kafka_ListOffsets(
+            client.client().native_ptr(),
+            list.ptr(),
+            options.options.as_ptr(),
+            queue.queue.as_ptr(),
+        );
+    }
+    let event = wait_for(&queue, sys::RD_KAFKA_EVENT_LISTOFFSETS_RESULT, timeout + ANSWER_GRACE)?;
+    event.check()?;
+    let answers = listed(&event);
+    let answer = |part: &Part| {
+        let found = answers
+            .iter()
+            .find(|(topic, partition, _)| *partition == part.partition && **topic == *part.topic);
+        found.map_or(Err(RDKafkaErrorCode::UnknownTopicOrPartition), |(_, _, answer)| *answer)
+    };
+    Ok(parts.iter().map(answer).collect())
+}
+
+type Listed = (String, i32, Result<i64, RDKafkaErrorCode>);
+
+fn listed(event: &Event<'_>) -> Vec<Listed> {
+    // SAFETY: the event is alive and of this kind; the answers belong to it and are copied.
+    unsafe {
+        let result = sys::rd_kafka_event_ListOffsets_result(event.event.as_ptr());
+        if result.is_null() {
+            return Vec::new();
+        }
+        let mut count = 0;
+        let infos = sys::rd_kafka_ListOffsets_result_infos(result, &mut count);
+        if infos.is_null() {
+            return Vec::new();
+        }
+        std::slice::from_raw_parts(infos, count)
+            .iter()
+            .map(|info| {
+                let element = &*sys::rd_kafka_ListOffsetsResultInfo_topic_partition(*info);
+                let topic = CStr::from_ptr(element.topic).to_string_lossy().into_owned();
+                let answer = match element_code(element) {
+                    // A partition whose leader was not found in time comes back without an error and without an offset.
+                    RDKafkaErrorCode::NoError if element.offset < 0 => {
+                        Err(RDKafkaErrorCode::LeaderNotAvailable)
+                    }
+                    RDKafkaErrorCode::NoError => Ok(element.offset),
+                    code => Err(code),
+                };
+                (topic, element.partition, answer)
+            })
+            .collect()
+    }
+}
+
+/// Options of an admin call; destroys them.
+struct AdminOptions {
+    options: NonNull<sys::rd_kafka_AdminOptions_t>,
+}
+
+impl AdminOptions {
+    fn list_offsets(client: &Consumer, read_committed: bool, timeout: Duration) -> Result<Self, Facts> {
+        let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS;
+        let level = match read_committed {
+            true => sys::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED,
+            false => sys::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED,
+        };
+        let mut text = [0 as c_char; 256];
+        // SAFETY: the client is alive, the options are ours, and the buffer is as large as we say.
+        unsafe {
+            let options = sys::rd_kafka_AdminOptions_new(client.client().native_ptr(), operation);
+            let options =
+                Self { options: NonNull::new(options).ok_or_else(|| Facts::of(RDKafkaErrorCode::Fail))? };
+            take_error(sys::rd_kafka_AdminOptions_set_isolation_level(options.options.as_ptr(), level))?;
+            let code = sys::rd_kafka_AdminOptions_set_request_timeout(
+                options.options.as_ptr(),
+                millis(timeout).max(1),
+                text.as_mut_ptr(),
+                text.len(),
+            );
+            match code {
+                RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(options),
+                code => Err(Facts::of(code.into())),
+            }
+        }
+    }
+}
+
+impl Drop for AdminOptions {
+    fn drop(&mut self) {
+        // SAFETY: the options are ours and destroyed once.
+        unsafe { sys::rd_kafka_AdminOptions_destroy(self.options.as_ptr()) }
+    }
+}

@@ -6,6 +6,7 @@
 mod bench;
 mod expected;
 mod outputs;
+pub mod servers;
 mod tables;
 
 pub use bench::{Bench, DEADLINE, Output, Running, wait_for};

@@ -145,9 +145,12 @@ fn is_refusal(code: RDKafkaErrorCode) -> bool {
     )
 }
 
-/// Facilities of the lines that repeat with each attempt to connect.
+/// Facilities of the lines that repeat with each attempt to connect, or to get a producer id.
 fn is_flood(facility: &str) -> bool {
-    matches!(facility, "FAIL" | "ERROR" | "CONNECT" | "BROKERFAIL" | "REQTMOUT" | "SSL" | "SASL" | "RESOLVE")
+    matches!(
+        facility,
+        "FAIL" | "ERROR" | "CONNECT" | "BROKERFAIL" | "REQTMOUT" | "SSL" | "SASL" | "RESOLVE" | "GETPID"
+    )
 }
 
 /// A rebalance, as librdkafka announced it.

@@ -11,8 +11,9 @@ use crate::deliveries::{Deliveries, TRACKED, UNTRACKED};
 use crate::error::{Error, Facts};
 use crate::raw;
 
-/// One turn of waiting for room in a full buffer.
-const ROOM_POLL: Duration = Duration::from_millis(1);
+/// One turn of waiting for room in a full buffer. The crate cuts what is left of a wait to whole milliseconds, so
+/// its last one is spent awake: 1 ms would burn a core for as long as a broker is away.
+const ROOM_POLL: Duration = Duration::from_millis(10);
 
 /// A record to be sent. Everything is copied by the send.
 #[derive(Clone, Copy, Debug, Default)]

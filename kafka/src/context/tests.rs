@@ -2,6 +2,8 @@ use RDKafkaErrorCode as C;
 
 use super::*;
 
+type Reports = &'static [(C, &'static str)];
+
 fn journal(reports: &[(C, &str)]) -> Journal {
     let journal = Journal::new();
     for (code, reason) in reports {
@@ -12,7 +14,7 @@ fn journal(reports: &[(C, &str)]) -> Journal {
 
 #[test]
 fn what_stands_behind_a_deadline() {
-    let table: [(&[(C, &str)], Reaction, &str); 6] = [
+    let table: [(Reports, Reaction, &str); 6] = [
         (&[], Reaction::Retry, "ask: nothing came"),
         (&[(C::BrokerTransportFailure, "refused")], Reaction::Retry, "ask: nothing came: refused"),
         (

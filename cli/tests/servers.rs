@@ -148,3 +148,19 @@ fn the_demo_checks_itself_and_resumes() {
     assert!(second.contains("No difference."), "{second}");
     assert!(second.contains("0 trades written, 60000 that raw-trades had already"), "{second}");
 }
+
+/// A million real trades, through the whole pipeline and checked row by row.
+#[test]
+fn the_real_tape_passes_without_a_difference() {
+    let (folder, name) = (tempfile::tempdir().expect("a temporary folder"), unique());
+    let required = |name: &str| {
+        std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run it through `make test`"))
+    };
+    let source = format!("replay:{}", required("REAL_TAPE"));
+    let mut tape = tape(folder.path(), &name);
+    tape.env("DB_NAME", &required("DB_NAME"));
+    let output = tape.args(["demo", "--source", &source, "--symbol", "XBTUSD", "--absolute-size"]).output();
+    let report = succeed(&output);
+    assert!(report.contains("No difference."), "{report}");
+    assert!(report.contains("1000000 trades written"), "{report}");
+}

@@ -66,6 +66,8 @@ impl GroupConsumer {
 
     /// The offset after the last record, freshly asked: under [`Isolation::ReadCommitted`] up to the first open
     /// transaction.
+    /// The question waits behind a fetch on the same connection; for many partitions at once ask an
+    /// [`Admin`](crate::Admin), which has connections of its own.
     pub fn end_offset(&self, part: &Part, isolation: Isolation, timeout: Duration) -> Result<i64, Error> {
         let parts = std::slice::from_ref(part);
         let ends = probe::log_ends(&self.handles().client, parts, LogEnd::High, isolation, timeout)?;

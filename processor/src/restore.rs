@@ -30,6 +30,9 @@ use state::{check, load};
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Pause after a step that did not succeed.
 const PAUSE: Duration = Duration::from_millis(200);
+/// A client whose questions stay unanswered for so long is replaced. A transaction that an earlier owner left open keeps
+/// the committed offset back for less.
+const STUCK_AFTER: Duration = Duration::from_secs(60);
 /// Wait for a seek: it is answered by our own client.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -39,6 +42,8 @@ pub(crate) struct Restoring {
     stage: Stage,
     /// No step before this moment.
     not_before: Instant,
+    /// Since when the questions are asked.
+    asking_since: Instant,
 }
 
 enum Stage {
@@ -75,6 +80,8 @@ pub(crate) enum RestoreError {
     Stop(Failure),
     /// The client is broken.
     Kafka(Error),
+    /// The same question stays without an answer.
+    Stuck(Error),
 }
 
 impl From<Failure> for RestoreError {
@@ -93,7 +100,7 @@ pub(crate) struct Tools<'a> {
 
 impl Restoring {
     pub(crate) fn new(partition: i32, store: Option<Box<Store>>, now: Instant) -> Self {
-        Restoring { partition, stage: Stage::Asking(store), not_before: now }
+        Restoring { partition, stage: Stage::Asking(store), not_before: now, asking_since: now }
     }
 
     /// The store, as far as it is restored.
@@ -158,6 +165,7 @@ impl Restoring {
                 },
                 Err(hitch) => {
                     tools.reader.unassign(&replaying.changelog);
+                    self.asking_since = tools.now;
                     hitch
                 }
             },
@@ -174,6 +182,9 @@ impl Restoring {
             Hitch::Kafka(error, store) => match error.reaction {
                 Reaction::Config => Err(RestoreError::Stop(error.into())),
                 Reaction::Fenced | Reaction::Fatal => Err(RestoreError::Kafka(error)),
+                Reaction::Retry | Reaction::Abort if tools.now > self.asking_since + STUCK_AFTER => {
+                    Err(RestoreError::Stuck(error))
+                }
                 Reaction::Retry | Reaction::Abort => {
                     if let Some(suppressed) = tools.context.log.allow() {
                         tracing::info!(task = self.partition, %error, "restore waits for Kafka{suppressed}");

@@ -39,6 +39,8 @@ const MAX_POLL_INTERVAL: Duration = Duration::from_secs(300);
 enum Trouble {
     /// Consumer or reader.
     Client(Error),
+    /// A restore that gets nowhere.
+    Stuck(Error),
     /// The commit; what is in memory must be dropped.
     Commit(CommitError),
     Stop(Failure),
@@ -87,15 +89,7 @@ impl Worker {
         if !init(&mut committer, &context, number, shutdown, &mut || heartbeat.beat())? {
             return Ok(None);
         }
-        let id = context.worker_id(number);
-        let consumer = context.clients.group_consumer(GroupSpec {
-            group: context.group.clone(),
-            instance_id: Some(id),
-            topics: vec![context.input.to_string()],
-            session_timeout: context.session_timeout,
-            max_poll_interval: MAX_POLL_INTERVAL,
-            start: StartAt::Earliest,
-        })?;
+        let consumer = join(&context, number)?;
         let reader = context.clients.reader(Isolation::ReadCommitted)?;
         let now = Instant::now();
         let first = number == 0;
@@ -219,7 +213,9 @@ impl Worker {
     fn close(mut self) {
         if let Err(trouble) = self.commit() {
             let why = match trouble {
-                Trouble::Client(error) | Trouble::Commit(CommitError::Kafka(error)) => error.to_string(),
+                Trouble::Client(error)
+                | Trouble::Stuck(error)
+                | Trouble::Commit(CommitError::Kafka(error)) => error.to_string(),
                 Trouble::Commit(error) => error.to_string(),
                 Trouble::Stop(failure) => failure.to_string(),
             };
@@ -251,6 +247,18 @@ fn close_task(task: &mut Task) {
     {
         tracing::warn!(task = task.partition, %error, "a store did not close; its tail is restored from the changelog");
     }
+}
+
+/// A new member of the group under the worker's name.
+fn join(context: &Context, number: usize) -> Result<GroupConsumer, Error> {
+    context.clients.group_consumer(GroupSpec {
+        group: context.group.clone(),
+        instance_id: Some(context.worker_id(number)),
+        topics: vec![context.input.to_string()],
+        session_timeout: context.session_timeout,
+        max_poll_interval: MAX_POLL_INTERVAL,
+        start: StartAt::Earliest,
+    })
 }
 
 /// Initialises the producer, as often as it takes. False: a stop was requested meanwhile.

@@ -4,29 +4,47 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
-use tape_kafka::{Error, Part, Reaction};
+use tape_kafka::{Error, Isolation, Part, Reaction};
 use tape_service::{Failure, Shutdown};
 use tape_state::StoreError;
 
-use super::{ASK_TIMEOUT, Trouble, Worker, init};
+use super::{ASK_TIMEOUT, Trouble, Worker, init, join};
 use crate::commit::CommitError;
 use crate::meters::{self, Counts};
 use crate::task::{Phase, Task};
 
 /// So many fences in so short a time mean that another process uses our name.
-const FENCES_MAX: u32 = 5;
+const FENCES_MAX: usize = 5;
 const FENCE_WINDOW: Duration = Duration::from_secs(120);
 
 impl Worker {
     /// Drops everything that is not committed and sends every task through its restore.
     pub(super) fn rewind(&mut self, cause: &str) {
+        self.forget(cause);
+        self.suspend(|_| true);
+    }
+
+    /// Drops what is on its way out.
+    fn forget(&mut self, cause: &str) {
         meters::aborted(cause);
         self.outbox.clear();
         self.effects.rows.clear();
         self.effects.alerts.clear();
         self.counts = Counts::default();
         self.uncommitted_since = None;
-        self.suspend(|_| true);
+    }
+
+    /// Replaces consumer and reader when they are dead, or get nowhere. Stores are closed as they were committed.
+    fn renew_clients(&mut self, error: &Error) -> Result<(), Failure> {
+        tracing::warn!(worker = self.number, %error, "the Kafka client is of no use any more; joining the group anew");
+        self.forget("client renewed");
+        self.give_back();
+        self.unanswered.clear();
+        self.joined = false;
+        let consumer = join(&self.context, self.number)?;
+        std::mem::replace(&mut self.consumer, consumer).close(ASK_TIMEOUT);
+        self.reader = self.context.clients.reader(Isolation::ReadCommitted)?;
+        Ok(())
     }
 
     pub(super) fn suspend(&mut self, mut which: impl FnMut(&mut Task) -> bool) {
@@ -60,11 +78,18 @@ impl Worker {
                     self.context.status.report(self.number, "waiting for Kafka");
                     Ok(())
                 }
-                Reaction::Fenced | Reaction::Fatal | Reaction::Config => {
+                // It does not prove a twin: after a long outage a member can be fenced by its own return.
+                Reaction::Fenced => {
+                    self.note_fence()?;
+                    self.renew_clients(&error)
+                }
+                Reaction::Fatal => self.renew_clients(&error),
+                Reaction::Config => {
                     self.give_back();
                     Err(error.into())
                 }
             },
+            Trouble::Stuck(error) => self.renew_clients(&error),
             Trouble::Commit(CommitError::Unstorable { partition, error }) => {
                 self.give_back();
                 Err(Failure::Other(anyhow!("task {partition}: a change cannot be stored: {error}")))
@@ -96,14 +121,14 @@ impl Worker {
         Ok(())
     }
 
-    /// A fence may only mean that our transaction timed out; many of them mean a twin.
+    /// A fence may only mean that our transaction or session timed out; many of them mean a twin.
     pub(super) fn note_fence(&mut self) -> Result<(), Failure> {
         let now = Instant::now();
         self.fences.retain(|fence| now.duration_since(*fence) < FENCE_WINDOW);
         self.fences.push(now);
-        if self.fences.len() as u64 > u64::from(FENCES_MAX) {
+        if self.fences.len() > FENCES_MAX {
             return Err(Failure::Config(format!(
-                "another process commits as {}: give each process its own INSTANCE_ID and STATE_DIR",
+                "another process works as {}: give each process its own INSTANCE_ID and STATE_DIR",
                 self.context.worker_id(self.number)
             )));
         }

@@ -40,6 +40,7 @@ impl Worker {
                 Ok(Step::Done(running)) => drop(task.transition(Phase::Running(running))),
                 Err(RestoreError::Stop(failure)) => return Err(Trouble::Stop(failure)),
                 Err(RestoreError::Kafka(error)) => return Err(Trouble::Client(error)),
+                Err(RestoreError::Stuck(error)) => return Err(Trouble::Stuck(error)),
             }
         }
         Ok(())

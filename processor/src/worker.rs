@@ -10,7 +10,7 @@ mod report;
 mod restoring;
 mod running;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,7 @@ const MAX_POLL_INTERVAL: Duration = Duration::from_secs(300);
 enum Trouble {
     /// Consumer or reader.
     Client(Error),
-    /// A restore that gets nowhere.
+    /// A client that gets nowhere.
     Stuck(Error),
     /// The commit; what is in memory must be dropped.
     Commit(CommitError),
@@ -60,6 +60,8 @@ pub(crate) struct Worker {
     reader: Reader,
     committer: Committer,
     tasks: BTreeMap<i32, Task>,
+    /// What the group said and was not dealt with yet: a turn that fails at one event must not lose the next.
+    events: VecDeque<GroupEvent>,
     /// Assigned by the group, not yet answered.
     unanswered: Vec<Part>,
     /// The group has given an answer once.
@@ -101,6 +103,7 @@ impl Worker {
             reader,
             committer,
             tasks: BTreeMap::new(),
+            events: VecDeque::new(),
             unanswered: Vec::new(),
             joined: false,
             outbox: Outbox::default(),
@@ -133,7 +136,8 @@ impl Worker {
     }
 
     fn turn(&mut self) -> Result<(), Trouble> {
-        for event in self.consumer.poll_events()? {
+        self.events.extend(self.consumer.poll_events()?);
+        while let Some(event) = self.events.pop_front() {
             self.on_event(event)?;
         }
         self.answer_assignment()?;
@@ -204,7 +208,8 @@ impl Worker {
             }
         }
         if !parts.is_empty() {
-            self.consumer.unassign(parts)?;
+            // The group waits for this answer; a client that cannot give it is of no use.
+            self.consumer.unassign(parts).map_err(Trouble::Stuck)?;
         }
         Ok(())
     }

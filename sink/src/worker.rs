@@ -47,6 +47,8 @@ const PEACE: Duration = Duration::from_secs(60);
 /// times over for a batch with many culprits.
 const TURN_MAX: Duration = Duration::from_secs(600);
 
+/// A sink that was killed is missed after so long at most. It keeps nothing on disk that would be worth waiting for.
+const SESSION_MAX: Duration = Duration::from_secs(10);
 /// A member that does not poll for this long loses its partitions; above any turn that is not lost already.
 const POLL_INTERVAL_MAX: Duration = Duration::from_secs(600);
 
@@ -107,9 +109,6 @@ pub(crate) struct Worker {
     pub(crate) rounds: Rounds,
     heartbeat: Heartbeat,
 }
-
-/// A sink that was killed is missed after so long at most. It keeps nothing on disk that would be worth waiting for.
-const SESSION_MAX: Duration = Duration::from_secs(10);
 
 impl Worker {
     pub(crate) fn new(context: Arc<Context>) -> Result<Self, Trouble> {

@@ -39,6 +39,7 @@ impl Worker {
         tracing::warn!(worker = self.number, %error, "the Kafka client is of no use any more; joining the group anew");
         self.forget("client renewed");
         self.give_back();
+        self.events.clear();
         self.unanswered.clear();
         self.joined = false;
         let consumer = join(&self.context, self.number)?;

@@ -41,9 +41,16 @@ impl Worker {
                 intake.take(running, &record);
             }
         });
+        // The wait for records lies between: quiet begins when they were taken, not when we began to wait.
+        let taken_at = Instant::now();
+        for running in self.tasks.values_mut().filter_map(Task::running) {
+            if running.quiet_since == now {
+                running.quiet_since = taken_at;
+            }
+        }
         // With an error, the records handed over before it count.
         if self.counts.records > 0 {
-            self.uncommitted_since.get_or_insert(now);
+            self.uncommitted_since.get_or_insert(taken_at);
         }
         taken?;
         Ok(())

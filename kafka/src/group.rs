@@ -219,12 +219,6 @@ impl GroupConsumer {
         }
     }
 
-    /// True between a loss that librdkafka has noticed and the answer to it. The broker's refusal is the proof; this
-    /// is a hint.
-    pub fn assignment_lost(&self) -> bool {
-        self.handles().client.assignment_lost()
-    }
-
     /// Leaves the group (a static member keeps its place until the session times out) and frees everything. Waits
     /// `timeout` at most; false = it goes on in the background.
     pub fn close(mut self, timeout: Duration) -> bool {

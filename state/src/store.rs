@@ -23,7 +23,7 @@ use rocksdb::{DB, ReadOptions, WriteBatch, WriteOptions, properties};
 use crate::directory::{Claim, StateDir};
 use crate::entry::Entry;
 use crate::error::{CodecError, Moment, StoreError};
-use crate::key::{Key, is_key_shaped};
+use crate::key::is_key_shaped;
 use crate::options::{Shared, flush_options, range_options, scan_options, write_options};
 use crate::value::MAX_VALUE_BYTES;
 
@@ -191,24 +191,6 @@ impl Store {
         mut visit: impl FnMut(Entry<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         self.scan(|key, value| visit(self.decode(key, value)?))
-    }
-
-    /// Visits one symbol's entries: its state, then its panes by time. For the symbols whose changes in
-    /// memory were dropped.
-    ///
-    /// # Errors
-    /// As [`Store::entries`]; [`StoreError::Refused`] for a symbol outside 1–32 bytes.
-    pub fn entries_of<E: From<StoreError>>(
-        &self,
-        symbol: &str,
-        mut visit: impl FnMut(Entry<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut from = Vec::new();
-        Key::Symbol(symbol).encode(&mut from).map_err(|error| self.refused(error.to_string()))?;
-        let mut to = from.clone();
-        // UTF-8 has no byte 255, so the last one can be raised.
-        *to.last_mut().expect("a symbol's key is not empty") += 1;
-        self.visit_range(range_options(&from, &to), |key, value| visit(self.decode(key, value)?))
     }
 
     /// Asks for a flush when [`FLUSH_INTERVAL`] or [`FLUSH_RECORDS`] is reached, and says whether it did.

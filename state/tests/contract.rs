@@ -64,17 +64,6 @@ fn all(store: &Store) -> Vec<String> {
     })
 }
 
-fn of(store: &Store, symbol: &str) -> Vec<String> {
-    shown(|show| {
-        store
-            .entries_of(symbol, |entry| {
-                show(entry);
-                Ok::<(), StoreError>(())
-            })
-            .expect("a whole store");
-    })
-}
-
 /// A task's state with three symbols.
 fn filled() -> Fixture {
     let mut fixture = fixture();
@@ -110,11 +99,6 @@ fn a_new_store_is_empty() {
 fn entries_come_in_order_of_keys() {
     let Fixture { root: _root, store, .. } = filled();
     assert_eq!(all(&store), ["meta Some(5)", "A 1 closed", "A 0 3", "A 60000 2", "B 1 closed", "AA 60000 1"]);
-    assert_eq!(of(&store, "A"), ["A 1 closed", "A 0 3", "A 60000 2"]);
-    assert_eq!(of(&store, "AA"), ["AA 60000 1"]);
-    assert_eq!(of(&store, "B"), ["B 1 closed"]);
-    assert!(of(&store, "C").is_empty());
-    assert!(matches!(store.entries_of("", |_| Ok::<(), StoreError>(())), Err(StoreError::Refused { .. })));
 }
 
 #[test]

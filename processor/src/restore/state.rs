@@ -3,27 +3,25 @@
 use tape_analytics as logic;
 use tape_service::Failure;
 use tape_service::config::Guarantee;
-use tape_state::{Entry, Store, StoreError};
+use tape_state::{Entry, StoreError};
 
 use crate::codec;
 use crate::context::Context;
+use crate::ports::{TaskStore, World};
 
 /// The state of a store in memory, and its meta value.
 pub(super) fn load(
-    store: &Store,
+    store: &impl TaskStore,
     settings: &logic::Settings,
 ) -> Result<(logic::Task, Option<tape_state::MetaValue>), StoreError> {
     let (mut restore, mut found) = (logic::Restore::new(settings.clone()), None);
-    store.entries(|entry| {
-        match entry {
-            Entry::Meta(meta) => {
-                restore.meta(codec::task_meta(&meta));
-                found = Some(meta);
-            }
-            Entry::Symbol(symbol, value) => restore.symbol(symbol, codec::symbol_facts(&value)),
-            Entry::Pane(symbol, start, value) => restore.pane(symbol, start, codec::pane(&value)),
+    store.entries(&mut |entry| match entry {
+        Entry::Meta(meta) => {
+            restore.meta(codec::task_meta(&meta));
+            found = Some(meta);
         }
-        Ok::<(), StoreError>(())
+        Entry::Symbol(symbol, value) => restore.symbol(symbol, codec::symbol_facts(&value)),
+        Entry::Pane(symbol, start, value) => restore.pane(symbol, start, codec::pane(&value)),
     })?;
     Ok((restore.finish(), found))
 }
@@ -33,7 +31,7 @@ pub(super) fn check(
     partition: i32,
     meta: Option<&tape_state::MetaValue>,
     resumes: bool,
-    context: &Context,
+    context: &Context<impl World>,
 ) -> Result<(), Failure> {
     let Context { settings, changelog, .. } = context;
     let exactly_once = context.guarantee == Guarantee::ExactlyOnce;

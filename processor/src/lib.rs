@@ -24,6 +24,8 @@ mod meters;
 mod orphans;
 mod ports;
 mod restore;
+#[cfg(test)]
+mod simulation;
 mod startup;
 mod status;
 mod task;

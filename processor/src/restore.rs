@@ -58,8 +58,8 @@ struct Replaying<S> {
     store: S,
     /// Where the input goes on.
     next_offset: i64,
-    /// The group has committed an offset before.
-    resumes: bool,
+    /// The offset that the group has committed, if it has.
+    committed: Option<i64>,
     changelog: Part,
     progress: Progress,
     target: i64,
@@ -187,6 +187,7 @@ impl<S: TaskStore> Restoring<S> {
         self.not_before = tools.now + PAUSE;
         match hitch {
             Hitch::Stop(failure) => Err(failure.into()),
+            Hitch::Moved(store) => Ok(Some(store)),
             Hitch::Kafka(error, store) => match error.reaction {
                 Reaction::Config => Err(RestoreError::Stop(error.into())),
                 Reaction::Fenced | Reaction::Fatal => Err(RestoreError::Kafka(error)),
@@ -232,6 +233,8 @@ enum Hitch<S> {
     /// The store is handed back when it was open.
     Kafka(Error, Option<Box<S>>),
     Store(StoreError),
+    /// Another owner was here meanwhile: begin again.
+    Moved(Box<S>),
     Stop(Failure),
 }
 
@@ -248,7 +251,7 @@ fn prepare<W: World>(
     tools: &mut Tools<'_, W>,
 ) -> Result<Replaying<W::Store>, Hitch<W::Store>> {
     let input = Part::new(Arc::clone(&tools.context.input), partition);
-    let (next_offset, resumes) = match input_offset(&input, tools) {
+    let (next_offset, committed) = match input_offset(&input, tools) {
         Ok(found) => found.map_err(Hitch::Stop)?,
         Err(error) => return Err(Hitch::Kafka(error, store)),
     };
@@ -286,7 +289,7 @@ fn prepare<W: World>(
     Ok(Replaying {
         store,
         next_offset,
-        resumes,
+        committed,
         changelog,
         progress: Progress::new(from, high, tools.now),
         target: high,
@@ -295,15 +298,19 @@ fn prepare<W: World>(
     })
 }
 
-/// Where the input goes on, and whether the group has been there before; or why nobody but a person can say.
-type InputOffset = Result<(i64, bool), Failure>;
+/// Where the input goes on, and the committed offset, if there is one; or why nobody but a person can say.
+type InputOffset = Result<(i64, Option<i64>), Failure>;
 
 fn input_offset<W: World>(input: &Part, tools: &Tools<'_, W>) -> Result<InputOffset, Error> {
     let committed = tools.consumer.committed(input, ASK_TIMEOUT)?;
     let (low, high) = tools.consumer.watermarks(input, Isolation::ReadUncommitted, ASK_TIMEOUT)?;
     let stop = |what: String| Ok(Err(Failure::Config(what)));
     match committed {
-        None => Ok(Ok((low, false))),
+        None => Ok(Ok((low, None))),
+        // We may have stood still between the two questions, for so long that another owner has moved on.
+        Some(offset) if offset < low && tools.consumer.committed(input, ASK_TIMEOUT)? != committed => {
+            input_offset(input, tools)
+        }
         Some(offset) if offset < low => stop(format!(
             "{input}: records {offset} to {low} were deleted before they were processed; make retention longer, \
              then accept the gap with `tape reset`"
@@ -312,7 +319,7 @@ fn input_offset<W: World>(input: &Part, tools: &Tools<'_, W>) -> Result<InputOff
             "{input}: the committed offset {offset} lies beyond the end {high}: the topic was made anew or lost records; \
              bring it back, or start over with `tape reset`"
         )),
-        Some(offset) => Ok(Ok((offset, true))),
+        Some(offset) => Ok(Ok((offset, committed))),
     }
 }
 
@@ -348,8 +355,14 @@ impl<S: TaskStore> Replaying<S> {
         tools.reader.unassign(&self.changelog);
         let settings = &tools.context.settings;
         let (logic, meta) = load(&self.store, settings)?;
-        check(partition, meta.as_ref(), self.resumes, tools.context).map_err(Hitch::Stop)?;
         let input = Part::new(Arc::clone(&tools.context.input), partition);
+        if let Err(refusal) = check(partition, meta.as_ref(), self.committed.is_some(), tools.context) {
+            return Err(match self.has_moved(&input, tools) {
+                Ok(false) => Hitch::Stop(refusal),
+                Ok(true) => Hitch::Moved(Box::new(self.store)),
+                Err(error) => Hitch::Kafka(error, Some(Box::new(self.store))),
+            });
+        }
         let rewound = tools
             .consumer
             .seek(&input, self.next_offset, SEEK_TIMEOUT)
@@ -377,6 +390,16 @@ impl<S: TaskStore> Replaying<S> {
             idle_checked: tools.now,
             recent: RejectWindow::new(),
         })
+    }
+}
+
+impl<S: TaskStore> Replaying<S> {
+    /// Whether somebody has committed since we asked. We may stand still for longer than our session at any moment: then
+    /// offset and state that we hold belong to two different times, and prove nothing.
+    fn has_moved<W: World<Store = S>>(&self, input: &Part, tools: &Tools<'_, W>) -> Result<bool, Error> {
+        let committed = tools.consumer.committed(input, ASK_TIMEOUT)?;
+        let (_, high) = tools.reader.watermarks(&self.changelog, Isolation::ReadUncommitted, ASK_TIMEOUT)?;
+        Ok((committed, high) != (self.committed, self.target))
     }
 }
 

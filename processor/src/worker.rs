@@ -118,6 +118,12 @@ impl<W: World> Worker<W> {
         }))
     }
 
+    /// Where it lives.
+    #[cfg(test)]
+    pub(crate) fn world(&self) -> &W {
+        &self.context.world
+    }
+
     /// Works until a stop is requested, then commits and closes in order.
     pub(crate) fn run(mut self, shutdown: &Shutdown) -> Result<(), Failure> {
         while !shutdown.is_requested() {

@@ -25,6 +25,12 @@ impl<W: World> Worker<W> {
                 failed.push((partition, error));
             }
         }
+        if failed.is_empty() {
+            return;
+        }
+        // What the failed task has read since the last commit stands in the outbox, beside what others have read: all of it
+        // must be dropped, or it would leave without its input offsets and again with them.
+        self.rewind("state store");
         for (partition, error) in failed {
             self.on_store_failure(partition, &error);
         }

@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication, TopicResult};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
+    TopicResult,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
@@ -94,21 +97,40 @@ impl Admin {
 
     /// A topic as it is; `None` = it does not exist.
     pub fn describe(&self, topic: &str, timeout: Duration) -> Result<Option<TopicState>, Error> {
+        Ok(self.describe_all(&[topic], timeout)?.pop().flatten())
+    }
+
+    /// Topics as they are, in this order; `None` = it does not exist. One question for the settings of all.
+    fn describe_all(&self, topics: &[&str], timeout: Duration) -> Result<Vec<Option<TopicState>>, Error> {
         let deadline = Instant::now() + timeout;
-        let Some(partitions) = self.partition_count(topic, timeout)? else { return Ok(None) };
-        let left = deadline.saturating_duration_since(Instant::now());
-        let action = || format!("describe topic {topic}");
-        let answers = probe::retry(&self.probe, left, |left| {
-            let options = options(left);
-            block_on(self.admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &options))
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let count = |topic: &&str| self.partition_count(topic, left());
+        let counts = topics.iter().map(count).collect::<Result<Vec<_>, _>>()?;
+        let found = topics.iter().zip(&counts).filter(|(_, count)| count.is_some()).map(|(topic, _)| *topic);
+        let resources: Vec<_> = found.map(ResourceSpecifier::Topic).collect();
+        if resources.is_empty() {
+            return Ok(counts.iter().map(|_| None).collect());
+        }
+        let action = || format!("describe topics {}", topics.join(", "));
+        let answers = probe::retry(&self.probe, left(), |left| {
+            block_on(self.admin.describe_configs(&resources, &options(left)))
                 .map_err(|error| Error::from_kafka(action(), &error))
         })?;
-        let mut config = BTreeMap::new();
+        // The answers come in an order of their own.
+        let mut configs = BTreeMap::new();
         for answer in answers {
             let resource = answer.map_err(|code| Error::from_code(action(), code))?;
-            config.extend(resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))));
+            let OwnedResourceSpecifier::Topic(name) = resource.specifier else { continue };
+            let entries = resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?)));
+            configs.insert(name, entries.collect());
         }
-        Ok(Some(TopicState { partitions, config }))
+        let state = |(topic, count): (&&str, &Option<i32>)| {
+            count.map(|partitions| TopicState {
+                partitions,
+                config: configs.remove(*topic).unwrap_or_default(),
+            })
+        };
+        Ok(topics.iter().zip(&counts).map(state).collect())
     }
 
     /// Creates what is missing of an installation's topics, then checks all of them. The changelog gets the number of
@@ -128,13 +150,12 @@ impl Admin {
         self.verify(&specs, left())
     }
 
-    /// Compares the topics with what they should be; creates nothing.
+    /// Compares the topics with what they should be (0 partitions: any number); creates nothing.
     pub fn verify(&self, specs: &[TopicSpec], timeout: Duration) -> Result<Vec<Mismatch>, Error> {
-        let deadline = Instant::now() + timeout;
+        let names: Vec<_> = specs.iter().map(|spec| spec.name.as_str()).collect();
         let mut mismatches = Vec::new();
-        for spec in specs {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.describe(&spec.name, left)? {
+        for (spec, state) in specs.iter().zip(self.describe_all(&names, timeout)?) {
+            match state {
                 Some(state) => mismatches.extend(topics::check(spec, &state)),
                 None => mismatches.push(topics::missing(spec)),
             }

@@ -27,6 +27,9 @@ use crate::raw;
 
 /// Pause before a refused call is repeated.
 const AGAIN: Duration = Duration::from_millis(5);
+/// A commit that waits for its records looks so often whether the transaction has failed meanwhile; librdkafka would go on
+/// waiting for them until the end of the time-out.
+const LOOK: Duration = Duration::from_millis(500);
 /// How long a send waits for room. A buffer that stays full for longer holds records that no broker takes; the
 /// transaction will time out.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -110,7 +113,7 @@ impl TransactionalProducer {
     pub fn commit(&self, timeout: Duration) -> Result<(), Error> {
         let what = || format!("commit a transaction of {}", self.id);
         self.repeat(timeout, |left| {
-            raw::commit_transaction(self.outbox.producer.client().native_client(), left)
+            raw::commit_transaction(self.outbox.producer.client().native_client(), left.min(LOOK))
                 .map_err(|facts| self.with_cause(what(), facts))
         })
     }

@@ -30,31 +30,22 @@ pub(crate) fn check_topics(config: &Config, clients: &Clients, shutdown: &Shutdo
 fn mistakes(config: &Config, admin: &Admin) -> Result<Vec<String>, Error> {
     let names = &config.topics;
     let Some(partitions) = admin.partition_count(&names.raw_trades, ASK_TIMEOUT)? else {
-        return Ok(vec![missing(&names.raw_trades, "KAFKA_TOPIC_RAW_TRADES")]);
+        return Ok(vec![format!(
+            "topic {} does not exist; create it with `tape topics`, or name another one in KAFKA_TOPIC_RAW_TRADES",
+            names.raw_trades
+        )]);
     };
-    let (changelog, others): (Vec<_>, Vec<_>) = topics::specs(config)
-        .into_iter()
-        .filter(|spec| spec.name != names.sink_dead_letters)
-        .partition(|spec| spec.name == names.changelog);
-    let changelog: Vec<_> = changelog.into_iter().map(|spec| TopicSpec { partitions, ..spec }).collect();
-    for topic in admin.create(&changelog, ASK_TIMEOUT)? {
-        tracing::info!(topic, partitions, "created the changelog");
-    }
-    let mut mistakes = Vec::new();
-    for spec in others {
+    let mut specs = topics::specs(config);
+    specs.retain(|spec| spec.name != names.sink_dead_letters);
+    for spec in &mut specs {
         // Users choose the number of partitions of everything but the changelog.
-        match admin.partition_count(&spec.name, ASK_TIMEOUT)? {
-            None => mistakes.push(missing(&spec.name, "KAFKA_TOPIC_*")),
-            Some(partitions) => {
-                let found = admin.verify(&[TopicSpec { partitions, ..spec }], ASK_TIMEOUT)?;
-                mistakes.extend(found.iter().map(ToString::to_string));
-            }
+        spec.partitions = if spec.name == names.changelog { partitions } else { 0 };
+    }
+    if admin.partition_count(&names.changelog, ASK_TIMEOUT)?.is_none() {
+        let changelog = TopicSpec { partitions, ..topics::changelog(config) };
+        for topic in admin.create(&[changelog], ASK_TIMEOUT)? {
+            tracing::info!(topic, partitions, "created the changelog");
         }
     }
-    mistakes.extend(admin.verify(&changelog, ASK_TIMEOUT)?.iter().map(ToString::to_string));
-    Ok(mistakes)
-}
-
-fn missing(topic: &str, setting: &str) -> String {
-    format!("topic {topic} does not exist; create it with `tape topics`, or name another one in {setting}")
+    Ok(admin.verify(&specs, ASK_TIMEOUT)?.iter().map(ToString::to_string).collect())
 }

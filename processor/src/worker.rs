@@ -29,6 +29,8 @@ use crate::task::{Phase, Task};
 
 /// Wait for records when there is nothing else to do.
 const IDLE_WAIT: Duration = Duration::from_millis(100);
+/// Wait for the coordinator's refusal, if it refuses us: then the group does not get to know us.
+const REFUSAL_WAIT: Duration = Duration::from_millis(200);
 /// Wait for one answer of the broker outside commits.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 /// A worker whose loop does not turn for so long is dead: the longest wait inside a turn is a commit that times out.
@@ -89,10 +91,17 @@ impl<W: World> Worker<W> {
     ) -> Result<Option<Self>, Failure> {
         let heartbeat = context.status.health().watch(&format!("worker {number}"), STALL_LIMIT);
         let mut committer = Committer::new(context.commit_spec(number), &context.world)?;
-        if !init(&mut committer, &context, number, shutdown, &mut || heartbeat.beat())? {
+        let first = committer.init(REFUSAL_WAIT);
+        if let Err(error) = &first
+            && error.reaction == Reaction::Config
+        {
+            return Err(error.clone().into());
+        }
+        // What takes longer is an orphan of our id that is being aborted, or a broker that is away: we join meanwhile.
+        let consumer = context.world.join(context.group_spec(number))?;
+        if first.is_err() && !init(&mut committer, &context, number, shutdown, &mut || heartbeat.beat())? {
             return Ok(None);
         }
-        let consumer = context.world.join(context.group_spec(number))?;
         let reader = context.world.changelog()?;
         let now = context.world.now();
         Ok(Some(Worker {

@@ -1,10 +1,10 @@
 //! What all workers of a process share, and never changes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tape_analytics::Settings;
-use tape_kafka::Clients;
+use tape_kafka::{Clients, TopicId};
 use tape_proto::output::OutputFormat;
 use tape_service::config::{Config, Format, Guarantee, OutputMode};
 use tape_service::logs::LogLimiter;
@@ -23,6 +23,13 @@ const STORE_BUFFER_BYTES: usize = 32 << 20;
 /// Repeated lines about waiting are written so often at most.
 const LOG_INTERVAL: Duration = Duration::from_secs(5);
 
+/// Which topics the names of the settings mean. An id that nobody knows (an old broker) is not checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TopicIds {
+    pub(crate) input: Option<TopicId>,
+    pub(crate) changelog: Option<TopicId>,
+}
+
 /// Shared facts of a process.
 pub(crate) struct Context {
     pub(crate) settings: Settings,
@@ -35,6 +42,8 @@ pub(crate) struct Context {
     pub(crate) guarantee: Guarantee,
     pub(crate) input: Arc<str>,
     pub(crate) changelog: Arc<str>,
+    /// Known once the topics are checked.
+    ids: OnceLock<TopicIds>,
     pub(crate) group: String,
     /// `<APP_ID>-<INSTANCE_ID>`: with a worker's number, its member id and transactional id.
     pub(crate) member: String,
@@ -63,6 +72,7 @@ impl Context {
             guarantee: processing.guarantee,
             input: config.topics.raw_trades.as_str().into(),
             changelog: config.topics.changelog.as_str().into(),
+            ids: OnceLock::new(),
             group: group(config),
             member,
             session_timeout: config.kafka.session_timeout,
@@ -83,6 +93,17 @@ impl Context {
                 dead_letters: config.topics.dead_letters.clone(),
             },
         }
+    }
+
+    /// Keeps what the start has found out.
+    pub(crate) fn know(&self, ids: TopicIds) {
+        let known = *self.ids.get_or_init(|| ids);
+        debug_assert_eq!(known, ids);
+    }
+
+    /// Which topics this process works on.
+    pub(crate) fn ids(&self) -> TopicIds {
+        self.ids.get().copied().unwrap_or_default()
     }
 
     /// Name of a worker in the group and towards the transaction coordinator: stable, so that a process that restarts in

@@ -11,6 +11,7 @@
 //! | `codec` | wire, logic and stored values, one into another |
 //! | `orphans` | partitions that a killed member left unowned |
 //! | `startup` | topic checks |
+//! | `reset` | starting over: empty state, moved offsets, a higher generation |
 //!
 //! Invariant: a task belongs to one thread; nothing on the way of a trade is shared.
 
@@ -21,6 +22,7 @@ mod context;
 mod intake;
 mod meters;
 mod orphans;
+pub mod reset;
 mod restore;
 mod startup;
 mod status;
@@ -49,9 +51,8 @@ pub async fn run(config: Arc<Config>, shutdown: Shutdown) -> Result<(), Failure>
         let (config, context, shutdown) = (Arc::clone(&config), Arc::clone(&context), shutdown.clone());
         tokio::task::spawn_blocking(move || startup::check_topics(&config, &context.clients, &shutdown))
     };
-    if !joined(checked.await)? {
-        return Ok(());
-    }
+    let Some(ids) = joined(checked.await)? else { return Ok(()) };
+    context.know(ids);
     tracing::info!(workers, member = %context.member, ?address, "processor starts");
     let threads: Vec<_> = (0..workers)
         .map(|number| {

@@ -249,7 +249,7 @@ fn prepare(partition: i32, store: Option<Box<Store>>, tools: &mut Tools<'_>) -> 
         Ok(range) => range,
         Err(error) => return Err(Hitch::Kafka(error, Some(Box::new(store)))),
     };
-    let from = match Plan::of(store.changelog_offset(), low, high) {
+    let from = match state::plan(partition, &store, (low, high), tools.context)? {
         Plan::Fresh { from } | Plan::Resume { from } => from,
         Plan::Wipe { from, stored } => {
             tracing::warn!(
@@ -278,7 +278,7 @@ fn prepare(partition: i32, store: Option<Box<Store>>, tools: &mut Tools<'_>) -> 
         changelog,
         progress: Progress::new(from, high, tools.now),
         target: high,
-        pending: StateBatch::default(),
+        pending: StateBatch::new(tools.context.ids()),
         foreign: 0,
     })
 }

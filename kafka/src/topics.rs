@@ -144,7 +144,7 @@ pub fn check(wanted: &TopicSpec, found: &TopicState) -> Vec<Mismatch> {
         let remedy = match wanted.setting("cleanup.policy") {
             Some("compact") => {
                 "the changelog must have as many partitions as the input: stop the processor, then `tape rescale`, \
-                 or delete the changelog to rebuild the state from the input"
+                 or start over with `tape reset`"
             }
             _ => "set KAFKA_PARTITIONS to the number found, or `tape rescale`",
         };

@@ -142,6 +142,22 @@ impl Admin {
         })
     }
 
+    /// Deletes a group that has no members, with its offsets. One that is not there is fine.
+    pub fn delete_group(&self, group: &str, timeout: Duration) -> Result<(), Error> {
+        let action = || format!("delete group {group}");
+        let answers = probe::retry(&self.probe, timeout, |left| {
+            block_on(self.admin.delete_groups(&[group], &options(left)))
+                .map_err(|error| Error::from_kafka(action(), &error))
+        })?;
+        for answer in answers {
+            match answer {
+                Ok(_) | Err((_, RDKafkaErrorCode::GroupIdNotFound)) => {}
+                Err((_, code)) => return Err(Error::from_code(action(), code)),
+            }
+        }
+        Ok(())
+    }
+
     /// Commits offsets for a group that has no members. With members the broker refuses, and so do we.
     pub fn move_group(&self, group: &str, to: &[(Part, i64)], timeout: Duration) -> Result<(), Error> {
         let action = || format!("move group {group} in {}", names(to.iter().map(|(part, _)| part)));

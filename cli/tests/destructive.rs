@@ -6,7 +6,7 @@ mod role;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use role::{ASK, Facts, Role, committed, parts, refused, succeeded, tape, tape_processor_group, until_empty};
+use role::{ASK, Facts, Role, committed, refused, succeeded, tape, tape_processor_group, until_empty};
 use tape_harness::{Bench, closing, expected, final_rows, wait_for};
 use tape_kafka::{Outgoing, TopicSpec, topics};
 use tape_oracle::{Input, Market, Settings};
@@ -161,8 +161,8 @@ fn an_input_made_anew() {
     recreate(&bench, &input);
     let fresh = market(57);
     bench.publish(&fresh[..100]);
-    // Only partitions that hold less than was committed can be told by offsets.
-    is_refused(&bench, &[&input, "lies beyond the end"]);
+    // Shorter than it was: the offsets tell, or the id where nothing had been committed.
+    is_refused(&bench, &[&input, "made anew"]);
     // Grown beyond the committed offsets, only the id of the topic tells.
     let mut all = fresh[..100].to_vec();
     for seed in 58..60 {
@@ -195,13 +195,46 @@ fn an_input_deleted_while_it_is_read() {
     let mut processor = Role::start(&bench, "process", &[]);
     bench.drain();
     let input = bench.config(&[]).topics.raw_trades.clone();
-    bench.admin.delete(&[&input], ASK).expect("deleted");
+    wait_for("the deletion", || bench.admin.delete(&[&input], ASK).is_ok());
+    ends_with(&mut processor, &[&input, "was deleted while the processor was running", "`tape reset`"]);
+}
+
+/// So does one that is replaced by another, or that gets more partitions.
+#[test]
+fn an_input_changed_while_it_is_read() {
+    let (bench, inputs) = (Bench::new("changed"), market(64));
+    bench.publish(&inputs);
+    let mut processor = Role::start(&bench, "process", &[]);
+    bench.drain();
+    let input = bench.config(&[]).topics.raw_trades.clone();
+    bench.admin.grow(&input, 4, ASK).expect("grown");
+    ends_with(&mut processor, &[&input, "has 4 partitions now, it had 3", "`tape reset`"]);
+    // The next start says the same of the changelog.
+    let message = refused(&tape(&bench, &["process"], &[]));
+    assert!(message.contains("number of partitions is 3, must be 4") && message.contains("`tape reset`"));
+
+    let (bench, inputs) = (Bench::new("replaced"), market(65));
+    bench.publish(&inputs);
+    let mut processor = Role::start(&bench, "process", &[]);
+    bench.drain();
+    let input = bench.config(&[]).topics.raw_trades.clone();
+    recreate(&bench, &input);
+    bench.publish(&inputs);
+    bench.publish(&inputs[..500]);
+    ends_with(&mut processor, &[&input, "made anew while the processor was running", "`tape reset`"]);
+    until_empty(&bench);
+    let message = refused(&tape(&bench, &["process"], &[]));
+    assert!(message.contains(&input) && message.contains("made anew"), "{message}");
+}
+
+/// The processor ends by itself, refused, with one message that has these words.
+fn ends_with(processor: &mut Role, words: &[&str]) {
     let status = processor.ended();
     let log = processor.log();
     assert_eq!(status.code(), Some(64), "{log}");
     let errors: Vec<_> = log.lines().filter(|line| line.starts_with("error: ")).collect();
     assert_eq!(errors.len(), 1, "{errors:?}");
-    assert!(errors[0].contains(&input), "{errors:?}");
+    assert!(words.iter().all(|word| errors[0].contains(word)), "{errors:?}");
 }
 
 /// The local state is a copy: losing it under a running processor costs a restore and nothing else.
@@ -215,7 +248,8 @@ fn a_state_folder_deleted_while_it_is_used() {
     let state = bench.state.path().join("state");
     for entry in std::fs::read_dir(&state).expect("a readable folder").flatten() {
         let path = entry.path();
-        let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        let removed =
+            if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
         removed.expect("removed");
     }
     bench.publish(late);

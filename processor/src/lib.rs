@@ -11,6 +11,7 @@
 //! | `codec` | wire, logic and stored values, one into another |
 //! | `orphans` | partitions that a killed member left unowned |
 //! | `startup` | topic checks |
+//! | `topic_watch` | topics that change under a running processor |
 //! | `reset` | starting over: empty state, moved offsets, a higher generation |
 //!
 //! Invariant: a task belongs to one thread; nothing on the way of a trade is shared.
@@ -27,16 +28,18 @@ mod restore;
 mod startup;
 mod status;
 mod task;
+mod topic_watch;
 mod worker;
 
 use std::sync::Arc;
 
 use anyhow::anyhow;
+use tape_kafka::Clients;
 use tape_service::{Config, Failure, Health, Shutdown, http};
 use tape_state::{DirectoryError, StateDir};
 use tokio::task::JoinError;
 
-use context::Context;
+use context::{Context, TopicIds};
 use status::Status;
 use worker::Worker;
 
@@ -53,6 +56,10 @@ pub async fn run(config: Arc<Config>, shutdown: Shutdown) -> Result<(), Failure>
     };
     let Some(ids) = joined(checked.await)? else { return Ok(()) };
     context.know(ids);
+    let watch = {
+        let (clients, shutdown) = (context.clients.clone(), shutdown.clone());
+        tokio::spawn(watched(Arc::clone(&config), clients, ids, shutdown))
+    };
     tracing::info!(workers, member = %context.member, ?address, "processor starts");
     let threads: Vec<_> = (0..workers)
         .map(|number| {
@@ -72,6 +79,8 @@ pub async fn run(config: Arc<Config>, shutdown: Shutdown) -> Result<(), Failure>
     for thread in threads {
         outcome = outcome.and(joined(thread.await));
     }
+    // A worker may fail because of what the watch has found, too: then the watch says it better.
+    let outcome = joined(watch.await).and(outcome);
     tracing::info!("processor stopped");
     outcome
 }
@@ -79,6 +88,21 @@ pub async fn run(config: Arc<Config>, shutdown: Shutdown) -> Result<(), Failure>
 /// The consumer group of the processor, for tools that ask for its lag.
 pub fn group(config: &Config) -> String {
     context::group(config)
+}
+
+/// The watch of the topics; what it finds stops the workers in order.
+async fn watched(
+    config: Arc<Config>,
+    clients: Clients,
+    ids: TopicIds,
+    shutdown: Shutdown,
+) -> Result<(), Failure> {
+    let result = topic_watch::watch(config, clients, ids, shutdown.clone()).await;
+    if let Err(failure) = &result {
+        tracing::error!(%failure, "the topics have changed; stopping the processor");
+    }
+    shutdown.request();
+    result
 }
 
 fn open(config: &Config, status: Status) -> Result<Context, Failure> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tape_harness::{Bench, PARTITIONS, wait_for};
 use tape_kafka::{Isolation, Part};
+use tape_state::{Shared, StateDir, Store, StoreError};
 
 /// Wait for one answer of the broker.
 pub(crate) const ASK: Duration = Duration::from_secs(10);
@@ -112,6 +113,9 @@ pub(crate) fn parts(topic: &str) -> Vec<Part> {
     (0..PARTITIONS).map(|partition| Part::new(topic, partition)).collect()
 }
 
+/// Keys and values, by task.
+type Stores = BTreeMap<i32, Vec<(Vec<u8>, Vec<u8>)>>;
+
 /// Everything that a refusal must leave alone.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
@@ -121,8 +125,8 @@ pub(crate) struct Facts {
     logs: Vec<(Part, i64, i64)>,
     /// Settings of the changelog.
     changelog: BTreeMap<String, String>,
-    /// Files of the stores that hold state, by name and size.
-    tables: Vec<(PathBuf, u64)>,
+    /// Keys and values of each store. How far it has read the changelog may move: reading the rest is no change.
+    stores: Stores,
 }
 
 impl Facts {
@@ -140,14 +144,11 @@ impl Facts {
             logs.extend(low.into_iter().zip(end).map(|((part, low), (_, end))| (part, low, end)));
         }
         let changelog = bench.admin.describe(&topics.changelog, ASK).expect("an answer");
-        let mut tables = Vec::new();
-        files(&bench.state.path().join("state"), &mut tables);
-        tables.sort();
         Self {
             committed: committed(bench),
             logs,
             changelog: changelog.map(|found| found.config).unwrap_or_default(),
-            tables,
+            stores: stores(&bench.state.path().join("state")),
         }
     }
 
@@ -164,15 +165,21 @@ pub(crate) fn committed(bench: &Bench) -> Vec<(Part, Option<i64>)> {
     bench.admin.committed(&tape_processor_group(bench), &parts(&input), ASK).expect("committed offsets")
 }
 
-fn files(folder: &Path, found: &mut Vec<(PathBuf, u64)>) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "sst") {
-            let size = entry.metadata().expect("a file").len();
-            found.push((path, size));
-        }
+/// What the stores hold; nothing while a processor has them.
+fn stores(folder: &Path) -> Stores {
+    let Ok(Some(_)) = StateDir::open_to_reset(folder) else { return BTreeMap::new() };
+    let state = StateDir::open(folder).expect("a state folder");
+    let shared = Shared::new(1 << 20, 1 << 20);
+    let mut found = BTreeMap::new();
+    for task in state.tasks().expect("a readable folder") {
+        let store = Store::open(&state, task, &shared).expect("a store");
+        let mut entries = Vec::new();
+        let scanned = store.scan(|key, value| {
+            entries.push((key.to_vec(), value.to_vec()));
+            Ok::<(), StoreError>(())
+        });
+        scanned.expect("a readable store");
+        found.insert(task, entries);
     }
+    found
 }

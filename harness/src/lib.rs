@@ -11,6 +11,7 @@ mod tables;
 
 pub use bench::{Bench, DEADLINE, Output, Running, wait_for};
 pub use expected::{alerts_by_symbol, by_symbol, closing, expected, final_rows};
+pub use outputs::{alert as oracle_alert, row as oracle_row};
 pub use tables::{AlertLine, RowLine, Tables};
 
 /// Partitions of every topic of a test.

@@ -89,6 +89,11 @@ impl fmt::Display for Words {
 }
 
 impl Error {
+    /// An error that no broker made: for tests and in-memory drivers, as [`Record::detached`](crate::Record::detached).
+    pub fn detached(reaction: Reaction, action: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::plain(reaction, Kind::Client, action, detail)
+    }
+
     /// The name of librdkafka's code, such as `Fenced` or `TopicAuthorizationFailed`; for metrics and tests.
     pub fn code_name(&self) -> Option<String> {
         self.code.map(|code| format!("{code:?}"))

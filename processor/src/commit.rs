@@ -13,35 +13,49 @@
 //! what is in memory counts as never read.
 //!
 //! At least once: 2 and 3, wait until everything is acknowledged, 6, then 4 by itself.
+//!
+//! A commit takes no longer than `KAFKA_TRANSACTION_TIMEOUT`: then the broker aborts by itself. So a revocation, which commits
+//! before it gives partitions back, is bounded by the same time.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tape_analytics::Settings;
-use tape_kafka::{
-    Clients, CommitMode, Error, GroupConsumer, Isolation, Outgoing, Part, Producer, Reaction,
-    TransactionalProducer, TxnSpec,
-};
+use tape_kafka::{Error, Isolation, Outgoing, Part, Reaction, TxnSpec};
 use tape_service::config::{self, Guarantee};
 use tape_state::{CodecError, StoreError};
 
 use crate::batch::{Outbox, OutputTopics};
+use crate::ports::{Group as _, Plain as _, TaskStore as _, Transactions as _, World};
 use crate::task::Running;
 
-/// Longest wait for one step that the broker answers. A step that takes longer is given up and the transaction with it; the
-/// broker aborts it by itself after `KAFKA_TRANSACTION_TIMEOUT`.
+/// Longest wait for one step outside of a transaction.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How to write: fixed at start.
 #[derive(Clone, Debug)]
 pub(crate) struct CommitSpec {
     pub(crate) guarantee: Guarantee,
+    pub(crate) order: CommitOrder,
     pub(crate) transactional_id: String,
     pub(crate) transaction_timeout: Duration,
     pub(crate) producer: config::Producer,
     pub(crate) input: Arc<str>,
     pub(crate) outputs: OutputTopics,
     pub(crate) changelog: Arc<str>,
+}
+
+/// The order of the steps. Only the right one is ever used in earnest; the broken ones prove that the tests see what a
+/// wrong order does ([`crate::run_with`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CommitOrder {
+    /// As the head of this file has it.
+    #[default]
+    Right,
+    /// Broken: the store takes the changes before the broker's yes.
+    StateFirst,
+    /// Broken: the input offsets are committed by themselves, after the transaction.
+    OffsetsOutside,
 }
 
 /// Why a commit failed.
@@ -56,25 +70,27 @@ pub(crate) enum CommitError {
 }
 
 /// The producer of a worker and the order of its commits.
-pub(crate) struct Committer {
+pub(crate) struct Committer<W: World> {
     spec: CommitSpec,
-    clients: Clients,
-    output: Output,
+    output: Output<W>,
 }
 
-enum Output {
-    Transactional(TransactionalProducer),
-    Plain(Producer),
+enum Output<W: World> {
+    Transactional(W::Transactions),
+    Plain(W::Plain),
 }
+
+/// Tasks of one commit.
+type Tasks<'a, W> = Vec<(i32, &'a mut Running<<W as World>::Store>)>;
 
 /// A store that could not take what is committed. The changelog has it: suspend the task without its store, restore.
 pub(crate) type StoreFailure = (i32, StoreError);
 
-impl Committer {
+impl<W: World> Committer<W> {
     /// Makes the producer; [`Committer::init`] must follow.
-    pub(crate) fn new(spec: CommitSpec, clients: Clients) -> Result<Self, Error> {
-        let output = open(&spec, &clients)?;
-        Ok(Committer { spec, clients, output })
+    pub(crate) fn new(spec: CommitSpec, world: &W) -> Result<Self, Error> {
+        let output = open(&spec, world)?;
+        Ok(Committer { spec, output })
     }
 
     /// Makes this producer the only one with its id: aborts what an earlier one left open, fences one that still lives.
@@ -86,8 +102,8 @@ impl Committer {
     }
 
     /// Replaces a producer that is dead; [`Committer::init`] must follow.
-    pub(crate) fn replace(&mut self) -> Result<(), Error> {
-        self.output = open(&self.spec, &self.clients)?;
+    pub(crate) fn replace(&mut self, world: &W) -> Result<(), Error> {
+        self.output = open(&self.spec, world)?;
         Ok(())
     }
 
@@ -103,33 +119,39 @@ impl Committer {
     /// Commits what the tasks and the outbox hold. Empties the outbox when it succeeds.
     pub(crate) fn commit<'a>(
         &self,
-        consumer: &GroupConsumer,
-        tasks: impl Iterator<Item = (i32, &'a mut Running)>,
+        world: &W,
+        group: &W::Group,
+        tasks: impl Iterator<Item = (i32, &'a mut Running<W::Store>)>,
         outbox: &mut Outbox,
         settings: &Settings,
-    ) -> Result<Committed, CommitError> {
-        let mut tasks: Vec<_> = tasks.filter(|(_, task)| task.uncommitted).collect();
+    ) -> Result<Committed, CommitError>
+    where
+        W::Store: 'a,
+    {
+        let mut tasks: Tasks<'a, W> = tasks.filter(|(_, task)| task.uncommitted).collect();
         for (partition, task) in &mut tasks {
             stage(task, settings)
                 .map_err(|error| CommitError::Unstorable { partition: *partition, error })?;
         }
-        let acked = match &self.output {
-            Output::Transactional(producer) => self.transaction(producer, consumer, &tasks, outbox)?,
-            Output::Plain(producer) => self.flush(producer, consumer, &tasks, outbox)?,
-        };
         let mut committed = Committed::default();
-        for ((partition, task), next) in tasks.iter_mut().zip(acked) {
+        if self.spec.order == CommitOrder::StateFirst {
+            let reached: Vec<_> =
+                tasks.iter().map(|(_, task)| task.store.changelog_offset().or(Some(0))).collect();
+            apply::<W>(&mut tasks, &reached, &mut committed);
+        }
+        let acked = match &self.output {
+            Output::Transactional(producer) => self.transaction(world, producer, group, &tasks, outbox)?,
+            Output::Plain(producer) => self.flush(producer, group, &tasks, outbox)?,
+        };
+        apply::<W>(&mut tasks, &acked, &mut committed);
+        for (_, task) in &mut tasks {
             committed.changelog_records += task.changes.len() as u64;
-            if let Some(next) = next
-                && let Err(error) = task.store.apply(task.changes.entries(), next)
-            {
-                committed.store_failures.push((*partition, error));
-            }
             task.changes.clear();
             task.uncommitted = false;
         }
-        if let Output::Plain(_) = self.output {
-            consumer.commit_offsets(&self.offsets(&tasks), CommitMode::Wait(STEP_TIMEOUT))?;
+        let outside = self.spec.order == CommitOrder::OffsetsOutside;
+        if outside || matches!(self.output, Output::Plain(_)) {
+            group.commit_offsets(&self.offsets(&tasks), STEP_TIMEOUT)?;
         }
         outbox.clear();
         Ok(committed)
@@ -138,19 +160,22 @@ impl Committer {
     /// Steps 1–5; for each task the changelog offset after its last change.
     fn transaction(
         &self,
-        producer: &TransactionalProducer,
-        consumer: &GroupConsumer,
-        tasks: &[(i32, &mut Running)],
+        world: &W,
+        producer: &W::Transactions,
+        group: &W::Group,
+        tasks: &Tasks<'_, W>,
         outbox: &Outbox,
     ) -> Result<Vec<Option<i64>>, Error> {
+        let deadline = world.now() + self.spec.transaction_timeout;
+        let left = || deadline.saturating_duration_since(world.now());
         producer.begin()?;
         outbox.send(&self.spec.outputs, |record| producer.send(record))?;
         self.send_changes(tasks, |record| producer.send(record))?;
         let offsets = self.offsets(tasks);
-        if !offsets.is_empty() {
-            producer.send_offsets(&offsets, &consumer.group_metadata()?, STEP_TIMEOUT)?;
+        if !offsets.is_empty() && self.spec.order != CommitOrder::OffsetsOutside {
+            producer.send_offsets(&offsets, group, left())?;
         }
-        producer.commit(STEP_TIMEOUT)?;
+        producer.commit(left())?;
         let acked = |partition| producer.acked_offset(partition).map(|offset| offset + 1);
         Ok(tasks.iter().map(|(partition, _)| acked(*partition)).collect())
     }
@@ -158,9 +183,9 @@ impl Committer {
     /// Steps 2 and 3 without a transaction. There is one writer a changelog partition, so its end is behind our changes.
     fn flush(
         &self,
-        producer: &Producer,
-        consumer: &GroupConsumer,
-        tasks: &[(i32, &mut Running)],
+        producer: &W::Plain,
+        group: &W::Group,
+        tasks: &Tasks<'_, W>,
         outbox: &Outbox,
     ) -> Result<Vec<Option<i64>>, Error> {
         let send = |record: &Outgoing<'_>| loop {
@@ -172,19 +197,18 @@ impl Committer {
         outbox.send(&self.spec.outputs, send)?;
         self.send_changes(tasks, send)?;
         producer.flush(STEP_TIMEOUT)?;
-        let end = |(partition, task): &(i32, &mut Running)| {
-            if task.changes.is_empty() {
-                return Ok(None);
-            }
+        let mut ends = Vec::with_capacity(tasks.len());
+        for (partition, task) in tasks {
             let part = Part::new(Arc::clone(&self.spec.changelog), *partition);
-            consumer.end_offset(&part, Isolation::ReadUncommitted, STEP_TIMEOUT).map(Some)
-        };
-        tasks.iter().map(end).collect()
+            let end = || group.end_offset(&part, Isolation::ReadUncommitted, STEP_TIMEOUT);
+            ends.push(if task.changes.is_empty() { None } else { Some(end()?) });
+        }
+        Ok(ends)
     }
 
     fn send_changes(
         &self,
-        tasks: &[(i32, &mut Running)],
+        tasks: &Tasks<'_, W>,
         mut send: impl FnMut(&Outgoing<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         for (partition, task) in tasks {
@@ -197,7 +221,7 @@ impl Committer {
         Ok(())
     }
 
-    fn offsets(&self, tasks: &[(i32, &mut Running)]) -> Vec<(Part, i64)> {
+    fn offsets(&self, tasks: &Tasks<'_, W>) -> Vec<(Part, i64)> {
         let part = |partition: i32| Part::new(Arc::clone(&self.spec.input), partition);
         tasks.iter().map(|(partition, task)| (part(*partition), task.next_offset)).collect()
     }
@@ -210,7 +234,18 @@ pub(crate) struct Committed {
     pub(crate) store_failures: Vec<StoreFailure>,
 }
 
-fn stage(task: &mut Running, settings: &Settings) -> Result<(), CodecError> {
+/// Step 6.
+fn apply<W: World>(tasks: &mut Tasks<'_, W>, next: &[Option<i64>], committed: &mut Committed) {
+    for ((partition, task), next) in tasks.iter_mut().zip(next) {
+        if let Some(next) = next
+            && let Err(error) = task.store.apply(&mut task.changes.entries(), *next)
+        {
+            committed.store_failures.push((*partition, error));
+        }
+    }
+}
+
+fn stage<S>(task: &mut Running<S>, settings: &Settings) -> Result<(), CodecError> {
     task.changes.clear();
     let (changes, mut result) = (&mut task.changes, Ok(()));
     task.logic.drain_changes(|change| {
@@ -221,7 +256,7 @@ fn stage(task: &mut Running, settings: &Settings) -> Result<(), CodecError> {
     result
 }
 
-fn open(spec: &CommitSpec, clients: &Clients) -> Result<Output, Error> {
+fn open<W: World>(spec: &CommitSpec, world: &W) -> Result<Output<W>, Error> {
     match spec.guarantee {
         Guarantee::ExactlyOnce => {
             let transaction = TxnSpec {
@@ -231,8 +266,8 @@ fn open(spec: &CommitSpec, clients: &Clients) -> Result<Output, Error> {
                 buffer_memory: spec.producer.buffer_memory,
                 tracked_topic: Some(spec.changelog.to_string()),
             };
-            clients.transactional_producer(&spec.transactional_id, transaction).map(Output::Transactional)
+            world.transactions(&spec.transactional_id, transaction).map(Output::Transactional)
         }
-        Guarantee::AtLeastOnce => clients.producer(&spec.producer).map(Output::Plain),
+        Guarantee::AtLeastOnce => world.plain(&spec.producer).map(Output::Plain),
     }
 }

@@ -3,23 +3,19 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::batch::OutputTopics;
+use crate::codec;
+use crate::commit::{CommitOrder, CommitSpec};
+use crate::ports::World;
+use crate::status::Status;
 use tape_analytics::Settings;
-use tape_kafka::{Clients, TopicId};
+use tape_kafka::{GroupSpec, StartAt, TopicId};
 use tape_proto::output::OutputFormat;
 use tape_service::config::{Config, Format, Guarantee, OutputMode};
 use tape_service::logs::LogLimiter;
-use tape_state::{Shared, StateDir};
 
-use crate::batch::OutputTopics;
-use crate::codec;
-use crate::commit::CommitSpec;
-use crate::status::Status;
-
-/// Blocks of tables that all stores of the process keep in memory. Stores are written at commits and read at restarts, so
-/// a larger cache buys nothing.
-const STORE_CACHE_BYTES: usize = 32 << 20;
-/// Writes of all stores that are not yet in a table.
-const STORE_BUFFER_BYTES: usize = 32 << 20;
+/// The group throws a member out that does not poll for so long.
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(300);
 /// Repeated lines about waiting are written so often at most.
 const LOG_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -31,11 +27,9 @@ pub(crate) struct TopicIds {
 }
 
 /// Shared facts of a process.
-pub(crate) struct Context {
+pub(crate) struct Context<W> {
+    pub(crate) world: W,
     pub(crate) settings: Settings,
-    pub(crate) clients: Clients,
-    pub(crate) state: StateDir,
-    pub(crate) shared: Shared,
     pub(crate) status: Status,
     /// For lines that would repeat while something is away.
     pub(crate) log: LogLimiter,
@@ -53,20 +47,18 @@ pub(crate) struct Context {
     pub(crate) idle_timeout: Duration,
     pub(crate) output_mode: OutputMode,
     pub(crate) output_format: OutputFormat,
+    order: CommitOrder,
     transaction_timeout: Duration,
     producer: tape_service::config::Producer,
     outputs: OutputTopics,
 }
 
-impl Context {
-    pub(crate) fn new(config: &Config, instance: &str, state: StateDir, status: Status) -> Self {
+impl<W: World> Context<W> {
+    pub(crate) fn new(config: &Config, member: String, world: W, status: Status, order: CommitOrder) -> Self {
         let processing = &config.processing;
-        let member = format!("{}-{instance}", config.app_id);
         Context {
+            world,
             settings: codec::settings(processing),
-            clients: Clients::new(&config.kafka, &member),
-            state,
-            shared: Shared::new(STORE_CACHE_BYTES, STORE_BUFFER_BYTES),
             status,
             log: LogLimiter::new(LOG_INTERVAL),
             guarantee: processing.guarantee,
@@ -84,6 +76,7 @@ impl Context {
                 Format::Json => OutputFormat::Json,
                 Format::Protobuf => OutputFormat::Protobuf,
             },
+            order,
             transaction_timeout: config.kafka.transaction_timeout,
             producer: config.producer.clone(),
             outputs: OutputTopics {
@@ -106,6 +99,18 @@ impl Context {
         self.ids.get().copied().unwrap_or_default()
     }
 
+    /// What a worker's place in the group is asked for with.
+    pub(crate) fn group_spec(&self, number: usize) -> GroupSpec {
+        GroupSpec {
+            group: self.group.clone(),
+            instance_id: Some(self.worker_id(number)),
+            topics: vec![self.input.to_string()],
+            session_timeout: self.session_timeout,
+            max_poll_interval: MAX_POLL_INTERVAL,
+            start: StartAt::Earliest,
+        }
+    }
+
     /// Name of a worker in the group and towards the transaction coordinator: stable, so that a process that restarts in
     /// place takes its own place at once.
     pub(crate) fn worker_id(&self, number: usize) -> String {
@@ -115,6 +120,7 @@ impl Context {
     pub(crate) fn commit_spec(&self, number: usize) -> CommitSpec {
         CommitSpec {
             guarantee: self.guarantee,
+            order: self.order,
             transactional_id: self.worker_id(number),
             transaction_timeout: self.transaction_timeout,
             producer: self.producer.clone(),

@@ -31,7 +31,7 @@ pub(crate) struct Intake<'a> {
 
 impl Intake<'_> {
     /// Takes one record. Offsets below the task's next one are left-overs from before a seek.
-    pub(crate) fn take(&mut self, task: &mut Running, record: &kafka::Record<'_>) {
+    pub(crate) fn take<S>(&mut self, task: &mut Running<S>, record: &kafka::Record<'_>) {
         if record.offset < task.next_offset {
             return;
         }
@@ -71,7 +71,13 @@ impl Intake<'_> {
         self.effects.alerts.clear();
     }
 
-    fn reject(&mut self, task: &mut Running, record: &kafka::Record<'_>, code: &'static str, message: &str) {
+    fn reject<S>(
+        &mut self,
+        task: &mut Running<S>,
+        record: &kafka::Record<'_>,
+        code: &'static str,
+        message: &str,
+    ) {
         task.recent.rejected();
         self.counts.rejected(code);
         let record = dead_letter::Record {

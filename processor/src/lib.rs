@@ -9,6 +9,7 @@
 //! | `restore` | from store and changelog to a running task |
 //! | `batch` | buffers of one commit |
 //! | `codec` | wire, logic and stored values, one into another |
+//! | `ports` | what a worker touches outside of itself, as traits |
 //! | `orphans` | partitions that a killed member left unowned |
 //! | `startup` | topic checks |
 //! | `topic_watch` | topics that change under a running processor |
@@ -23,8 +24,11 @@ mod context;
 mod intake;
 mod meters;
 mod orphans;
+mod ports;
 pub mod reset;
 mod restore;
+#[cfg(test)]
+mod simulation;
 mod startup;
 mod status;
 mod task;
@@ -36,28 +40,43 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use tape_kafka::Clients;
 use tape_service::{Config, Failure, Health, Shutdown, http};
-use tape_state::{DirectoryError, StateDir};
+use tape_state::{DirectoryError, Shared, StateDir};
 use tokio::task::JoinError;
 
+pub use commit::CommitOrder;
 use context::{Context, TopicIds};
+use orphans::{OrphanWatch, Place};
+use ports::{Real, World as _};
 use status::Status;
 use worker::Worker;
 
+/// Blocks of tables that all stores of the process keep in memory. Stores are written at commits and read at restarts, so
+/// a larger cache buys nothing.
+const STORE_CACHE_BYTES: usize = 32 << 20;
+/// Writes of all stores that are not yet in a table.
+const STORE_BUFFER_BYTES: usize = 32 << 20;
+
 /// Runs the role until a stop is requested: then commits, closes, and returns. A failure of one worker stops all.
 pub async fn run(config: Arc<Config>, shutdown: Shutdown) -> Result<(), Failure> {
+    run_with(config, shutdown, CommitOrder::Right).await
+}
+
+/// [`run`] with a commit order that may be broken, for tests that must see the damage.
+#[doc(hidden)]
+pub async fn run_with(config: Arc<Config>, shutdown: Shutdown, order: CommitOrder) -> Result<(), Failure> {
     let health = Health::new("processor");
     let workers = config.processing.workers;
     let status = Status::new(health.clone(), workers);
     let address = http::serve(config.http.processor, health, shutdown.clone()).await?;
-    let context = Arc::new(open(&config, status)?);
+    let context = Arc::new(open(&config, status, order)?);
     let checked = {
         let (config, context, shutdown) = (Arc::clone(&config), Arc::clone(&context), shutdown.clone());
-        tokio::task::spawn_blocking(move || startup::check_topics(&config, &context.clients, &shutdown))
+        tokio::task::spawn_blocking(move || startup::check_topics(&config, &context.world.clients, &shutdown))
     };
     let Some(ids) = joined(checked.await)? else { return Ok(()) };
     context.know(ids);
     let watch = {
-        let (clients, shutdown) = (context.clients.clone(), shutdown.clone());
+        let (clients, shutdown) = (context.world.clients.clone(), shutdown.clone());
         tokio::spawn(watched(Arc::clone(&config), clients, ids, shutdown))
     };
     tracing::info!(workers, member = %context.member, ?address, "processor starts");
@@ -105,17 +124,28 @@ async fn watched(
     result
 }
 
-fn open(config: &Config, status: Status) -> Result<Context, Failure> {
+fn open(config: &Config, status: Status, order: CommitOrder) -> Result<Context<Real>, Failure> {
     let refused = |error: DirectoryError| Failure::Config(error.to_string());
     let state = StateDir::open(&config.processing.state_dir).map_err(refused)?;
     let instance = state.instance_id(config.processing.instance_id.as_deref()).map_err(refused)?;
-    let context = Context::new(config, &instance, state, status);
+    let member = format!("{}-{instance}", config.app_id);
+    let clients = Clients::new(&config.kafka, &member);
+    let shared = Shared::new(STORE_CACHE_BYTES, STORE_BUFFER_BYTES);
+    let context = Context::new(config, member, Real { clients, state, shared }, status, order);
     context.settings.check().map_err(|error| Failure::Config(error.to_string()))?;
     Ok(context)
 }
 
-fn work(context: Arc<Context>, number: usize, shutdown: &Shutdown) -> Result<(), Failure> {
-    match Worker::start(context, number, shutdown)? {
+fn work(context: Arc<Context<Real>>, number: usize, shutdown: &Shutdown) -> Result<(), Failure> {
+    // The first worker watches for all.
+    let place = (number == 0).then(|| Place {
+        clients: context.world.clients.clone(),
+        group: context.group.clone(),
+        input: context.input.to_string(),
+        member: context.member.clone(),
+    });
+    let orphans = place.map(|place| OrphanWatch::new(place, context.world.now())).transpose()?;
+    match Worker::start(context, number, orphans, shutdown)? {
         Some(worker) => worker.run(shutdown),
         None => Ok(()),
     }

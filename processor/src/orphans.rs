@@ -11,9 +11,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tape_kafka::{Admin, Error, GroupMember, GroupSpec, StartAt};
-
-use crate::context::Context;
+use tape_kafka::{Admin, Clients, Error, GroupMember, GroupSpec, StartAt};
 
 /// Time between two looks; a rebalance takes less.
 const INTERVAL: Duration = Duration::from_secs(3);
@@ -28,7 +26,7 @@ const PUSH_POLL: Duration = Duration::from_millis(20);
 
 /// Looks for unowned partitions.
 pub(crate) struct OrphanWatch {
-    context: Arc<Context>,
+    place: Arc<Place>,
     admin: Admin,
     next: Instant,
     /// The last look found some.
@@ -36,10 +34,19 @@ pub(crate) struct OrphanWatch {
     push: Option<JoinHandle<()>>,
 }
 
+/// Where to look, and as whom.
+pub(crate) struct Place {
+    pub(crate) clients: Clients,
+    pub(crate) group: String,
+    pub(crate) input: String,
+    /// Our process, by the name that the group knows.
+    pub(crate) member: String,
+}
+
 impl OrphanWatch {
-    pub(crate) fn new(context: Arc<Context>, now: Instant) -> Result<Self, Error> {
-        let admin = context.clients.admin()?;
-        Ok(OrphanWatch { context, admin, next: now + INTERVAL, suspected: false, push: None })
+    pub(crate) fn new(place: Place, now: Instant) -> Result<Self, Error> {
+        let admin = place.clients.admin()?;
+        Ok(OrphanWatch { place: Arc::new(place), admin, next: now + INTERVAL, suspected: false, push: None })
     }
 
     /// Looks, when it is time. What cannot be asked now is asked the next time.
@@ -55,9 +62,9 @@ impl OrphanWatch {
         }
         tracing::warn!(partitions = ?orphans, "a stable group leaves partitions unowned; asking it to share them out anew");
         self.suspected = false;
-        let context = Arc::clone(&self.context);
+        let place = Arc::clone(&self.place);
         self.push = Some(std::thread::spawn(move || {
-            if let Err(error) = push(&context) {
+            if let Err(error) = push(&place) {
                 tracing::warn!(%error, "the group could not be asked to share out its partitions; trying again");
             }
         }));
@@ -72,14 +79,14 @@ impl OrphanWatch {
 
     /// Partitions without an owner, if it is for this process to act.
     fn orphans(&self) -> Result<Vec<i32>, Error> {
-        let Some(members) = self.admin.stable_members(&self.context.group, ASK_TIMEOUT)? else {
+        let Some(members) = self.admin.stable_members(&self.place.group, ASK_TIMEOUT)? else {
             return Ok(Vec::new());
         };
-        if !acts(&members, &self.context.member) {
+        if !acts(&members, &self.place.member) {
             return Ok(Vec::new());
         }
-        let count = self.admin.partition_count(&self.context.input, ASK_TIMEOUT)?.unwrap_or(0);
-        Ok(unowned(&members, &self.context.input, count))
+        let count = self.admin.partition_count(&self.place.input, ASK_TIMEOUT)?.unwrap_or(0);
+        Ok(unowned(&members, &self.place.input, count))
     }
 }
 
@@ -99,11 +106,11 @@ fn unowned(members: &[GroupMember], topic: &str, count: i32) -> Vec<i32> {
 }
 
 /// Joins the group without a static name, and leaves it.
-fn push(context: &Context) -> Result<(), Error> {
-    let mut member = context.clients.group_consumer(GroupSpec {
-        group: context.group.clone(),
+fn push(place: &Place) -> Result<(), Error> {
+    let mut member = place.clients.group_consumer(GroupSpec {
+        group: place.group.clone(),
         instance_id: None,
-        topics: vec![context.input.to_string()],
+        topics: vec![place.input.clone()],
         session_timeout: PUSH_SESSION,
         max_poll_interval: PUSH_TIMEOUT,
         start: StartAt::Earliest,

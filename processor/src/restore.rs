@@ -14,14 +14,15 @@ mod state;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tape_kafka::{Error, GroupConsumer, Isolation, Kind, Part, Reaction, Reader, Record};
+use tape_kafka::{Error, Isolation, Kind, Part, Reaction, Record};
 use tape_service::Failure;
-use tape_state::{CodecError, Entry, Key, Plan, Progress, Store, StoreError};
+use tape_state::{CodecError, Entry, Key, Plan, Progress, StoreError};
 
 use crate::batch::StateBatch;
 use crate::context::Context;
 use crate::intake::RejectWindow;
 use crate::meters;
+use crate::ports::{Changelog as _, Group as _, TaskStore, World};
 use crate::task::Running;
 
 use state::{check, load};
@@ -37,28 +38,28 @@ const STUCK_AFTER: Duration = Duration::from_secs(60);
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A task on its way to Running.
-pub(crate) struct Restoring {
+pub(crate) struct Restoring<S> {
     partition: i32,
-    stage: Stage,
+    stage: Stage<S>,
     /// No step before this moment.
     not_before: Instant,
     /// Since when the questions are asked.
     asking_since: Instant,
 }
 
-enum Stage {
+enum Stage<S> {
     /// Nothing is known yet; the store when it is still open from before.
-    Asking(Option<Box<Store>>),
+    Asking(Option<Box<S>>),
     /// Reading the changelog.
-    Replaying(Box<Replaying>),
+    Replaying(Box<Replaying<S>>),
 }
 
-struct Replaying {
-    store: Store,
+struct Replaying<S> {
+    store: S,
     /// Where the input goes on.
     next_offset: i64,
-    /// The group has committed an offset before.
-    resumes: bool,
+    /// The offset that the group has committed, if it has.
+    committed: Option<i64>,
     changelog: Part,
     progress: Progress,
     target: i64,
@@ -67,11 +68,11 @@ struct Replaying {
 }
 
 /// What a step came to.
-pub(crate) enum Step {
+pub(crate) enum Step<S> {
     /// Not there yet.
     Going,
     /// Ready to run.
-    Done(Box<Running>),
+    Done(Box<Running<S>>),
 }
 
 /// Why a restore cannot go on.
@@ -91,20 +92,20 @@ impl From<Failure> for RestoreError {
 }
 
 /// What a restore works with.
-pub(crate) struct Tools<'a> {
-    pub(crate) context: &'a Context,
-    pub(crate) consumer: &'a mut GroupConsumer,
-    pub(crate) reader: &'a mut Reader,
+pub(crate) struct Tools<'a, W: World> {
+    pub(crate) context: &'a Context<W>,
+    pub(crate) consumer: &'a mut W::Group,
+    pub(crate) reader: &'a mut W::Changelog,
     pub(crate) now: Instant,
 }
 
-impl Restoring {
-    pub(crate) fn new(partition: i32, store: Option<Box<Store>>, now: Instant) -> Self {
+impl<S: TaskStore> Restoring<S> {
+    pub(crate) fn new(partition: i32, store: Option<Box<S>>, now: Instant) -> Self {
         Restoring { partition, stage: Stage::Asking(store), not_before: now, asking_since: now }
     }
 
     /// The store, as far as it is restored.
-    pub(crate) fn into_store(self) -> Option<Box<Store>> {
+    pub(crate) fn into_store(self) -> Option<Box<S>> {
         match self.stage {
             Stage::Asking(store) => store,
             Stage::Replaying(replaying) => Some(Box::new(replaying.store)),
@@ -141,7 +142,10 @@ impl Restoring {
     }
 
     /// Does the next step. Must follow each poll of the reader.
-    pub(crate) fn step(&mut self, tools: &mut Tools<'_>) -> Result<Step, RestoreError> {
+    pub(crate) fn step<W: World<Store = S>>(
+        &mut self,
+        tools: &mut Tools<'_, W>,
+    ) -> Result<Step<S>, RestoreError> {
         if tools.now < self.not_before {
             return Ok(Step::Going);
         }
@@ -175,10 +179,15 @@ impl Restoring {
     }
 
     /// Decides what a hitch means: wait and ask again, with the store if it is still good, or stop.
-    fn overcome(&mut self, hitch: Hitch, tools: &Tools<'_>) -> Result<Option<Box<Store>>, RestoreError> {
+    fn overcome<W: World<Store = S>>(
+        &mut self,
+        hitch: Hitch<S>,
+        tools: &Tools<'_, W>,
+    ) -> Result<Option<Box<S>>, RestoreError> {
         self.not_before = tools.now + PAUSE;
         match hitch {
             Hitch::Stop(failure) => Err(failure.into()),
+            Hitch::Moved(store) => Ok(Some(store)),
             Hitch::Kafka(error, store) => match error.reaction {
                 Reaction::Config => Err(RestoreError::Stop(error.into())),
                 Reaction::Fenced | Reaction::Fatal => Err(RestoreError::Kafka(error)),
@@ -193,7 +202,7 @@ impl Restoring {
                 }
             },
             Hitch::Store(error @ StoreError::Corrupt { .. }) => {
-                match tools.context.state.set_aside(self.partition) {
+                match tools.context.world.set_aside(self.partition) {
                     Ok(kept) => tracing::warn!(
                         task = self.partition,
                         %error,
@@ -220,29 +229,35 @@ impl Restoring {
 }
 
 /// What kept a step from succeeding.
-enum Hitch {
+enum Hitch<S> {
     /// The store is handed back when it was open.
-    Kafka(Error, Option<Box<Store>>),
+    Kafka(Error, Option<Box<S>>),
     Store(StoreError),
+    /// Another owner was here meanwhile: begin again.
+    Moved(Box<S>),
     Stop(Failure),
 }
 
-impl From<StoreError> for Hitch {
+impl<S> From<StoreError> for Hitch<S> {
     fn from(error: StoreError) -> Self {
         Hitch::Store(error)
     }
 }
 
 /// Steps 1–3.
-fn prepare(partition: i32, store: Option<Box<Store>>, tools: &mut Tools<'_>) -> Result<Replaying, Hitch> {
+fn prepare<W: World>(
+    partition: i32,
+    store: Option<Box<W::Store>>,
+    tools: &mut Tools<'_, W>,
+) -> Result<Replaying<W::Store>, Hitch<W::Store>> {
     let input = Part::new(Arc::clone(&tools.context.input), partition);
-    let (next_offset, resumes) = match input_offset(&input, tools) {
-        Ok(found) => found?,
+    let (next_offset, committed) = match input_offset(&input, tools) {
+        Ok(found) => found.map_err(Hitch::Stop)?,
         Err(error) => return Err(Hitch::Kafka(error, store)),
     };
     let mut store = match store {
         Some(store) => *store,
-        None => Store::open(&tools.context.state, partition, &tools.context.shared)?,
+        None => tools.context.world.open_store(partition)?,
     };
     let changelog = Part::new(Arc::clone(&tools.context.changelog), partition);
     let (low, high) = match tools.reader.watermarks(&changelog, Isolation::ReadUncommitted, ASK_TIMEOUT) {
@@ -266,7 +281,7 @@ fn prepare(partition: i32, store: Option<Box<Store>>, tools: &mut Tools<'_>) -> 
         }
     };
     if from < high
-        && let Err(error) = tools.reader.assign(&[(changelog.clone(), from)], ASK_TIMEOUT * 4)
+        && let Err(error) = tools.reader.assign(&changelog, from, ASK_TIMEOUT * 4)
     {
         return Err(Hitch::Kafka(error, Some(Box::new(store))));
     }
@@ -274,7 +289,7 @@ fn prepare(partition: i32, store: Option<Box<Store>>, tools: &mut Tools<'_>) -> 
     Ok(Replaying {
         store,
         next_offset,
-        resumes,
+        committed,
         changelog,
         progress: Progress::new(from, high, tools.now),
         target: high,
@@ -283,15 +298,19 @@ fn prepare(partition: i32, store: Option<Box<Store>>, tools: &mut Tools<'_>) -> 
     })
 }
 
-/// Where the input goes on, and whether the group has been there before.
-fn input_offset(input: &Part, tools: &Tools<'_>) -> Result<Result<(i64, bool), Hitch>, Error> {
-    let committed = tools.consumer.committed(std::slice::from_ref(input), ASK_TIMEOUT)?;
-    let committed =
-        committed.into_iter().find_map(|(part, offset)| (part == *input).then_some(offset)).flatten();
+/// Where the input goes on, and the committed offset, if there is one; or why nobody but a person can say.
+type InputOffset = Result<(i64, Option<i64>), Failure>;
+
+fn input_offset<W: World>(input: &Part, tools: &Tools<'_, W>) -> Result<InputOffset, Error> {
+    let committed = tools.consumer.committed(input, ASK_TIMEOUT)?;
     let (low, high) = tools.consumer.watermarks(input, Isolation::ReadUncommitted, ASK_TIMEOUT)?;
-    let stop = |what: String| Ok(Err(Hitch::Stop(Failure::Config(what))));
+    let stop = |what: String| Ok(Err(Failure::Config(what)));
     match committed {
-        None => Ok(Ok((low, false))),
+        None => Ok(Ok((low, None))),
+        // We may have stood still between the two questions, for so long that another owner has moved on.
+        Some(offset) if offset < low && tools.consumer.committed(input, ASK_TIMEOUT)? != committed => {
+            input_offset(input, tools)
+        }
         Some(offset) if offset < low => stop(format!(
             "{input}: records {offset} to {low} were deleted before they were processed; make retention longer, \
              then accept the gap with `tape reset`"
@@ -300,18 +319,22 @@ fn input_offset(input: &Part, tools: &Tools<'_>) -> Result<Result<(i64, bool), H
             "{input}: the committed offset {offset} lies beyond the end {high}: the topic was made anew or lost records; \
              bring it back, or start over with `tape reset`"
         )),
-        Some(offset) => Ok(Ok((offset, true))),
+        Some(offset) => Ok(Ok((offset, committed))),
     }
 }
 
-impl Replaying {
+impl<S: TaskStore> Replaying<S> {
     /// Step 4; true when the end is reached.
-    fn step(&mut self, partition: i32, tools: &mut Tools<'_>) -> Result<bool, Hitch> {
+    fn step<W: World<Store = S>>(
+        &mut self,
+        partition: i32,
+        tools: &mut Tools<'_, W>,
+    ) -> Result<bool, Hitch<S>> {
         let position = tools.reader.position(&self.changelog);
         if let Some(position) =
             position.filter(|position| *position > self.store.changelog_offset().unwrap_or(-1))
         {
-            self.store.apply(self.pending.entries(), position)?;
+            self.store.apply(&mut self.pending.entries(), position)?;
             self.pending.clear();
             self.progress.advance(position, tools.now);
             self.store.flush_if_due(tools.now)?;
@@ -324,12 +347,22 @@ impl Replaying {
     }
 
     /// Step 5.
-    fn finish(self, partition: i32, tools: &mut Tools<'_>) -> Result<Running, Hitch> {
+    fn finish<W: World<Store = S>>(
+        self,
+        partition: i32,
+        tools: &mut Tools<'_, W>,
+    ) -> Result<Running<S>, Hitch<S>> {
         tools.reader.unassign(&self.changelog);
         let settings = &tools.context.settings;
         let (logic, meta) = load(&self.store, settings)?;
-        check(partition, meta.as_ref(), self.resumes, tools.context).map_err(Hitch::Stop)?;
         let input = Part::new(Arc::clone(&tools.context.input), partition);
+        if let Err(refusal) = check(partition, meta.as_ref(), self.committed.is_some(), tools.context) {
+            return Err(match self.has_moved(&input, tools) {
+                Ok(false) => Hitch::Stop(refusal),
+                Ok(true) => Hitch::Moved(Box::new(self.store)),
+                Err(error) => Hitch::Kafka(error, Some(Box::new(self.store))),
+            });
+        }
         let rewound = tools
             .consumer
             .seek(&input, self.next_offset, SEEK_TIMEOUT)
@@ -357,6 +390,16 @@ impl Replaying {
             idle_checked: tools.now,
             recent: RejectWindow::new(),
         })
+    }
+}
+
+impl<S: TaskStore> Replaying<S> {
+    /// Whether somebody has committed since we asked. We may stand still for longer than our session at any moment: then
+    /// offset and state that we hold belong to two different times, and prove nothing.
+    fn has_moved<W: World<Store = S>>(&self, input: &Part, tools: &Tools<'_, W>) -> Result<bool, Error> {
+        let committed = tools.consumer.committed(input, ASK_TIMEOUT)?;
+        let (_, high) = tools.reader.watermarks(&self.changelog, Isolation::ReadUncommitted, ASK_TIMEOUT)?;
+        Ok((committed, high) != (self.committed, self.target))
     }
 }
 

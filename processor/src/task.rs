@@ -24,33 +24,32 @@
 
 use std::time::Instant;
 
-use tape_analytics as logic;
-use tape_state::Store;
-
 use crate::batch::StateBatch;
 use crate::intake::RejectWindow;
+use crate::ports::TaskStore;
 use crate::restore::Restoring;
+use tape_analytics as logic;
 
 /// A task and its phase.
-pub(crate) struct Task {
+pub(crate) struct Task<S> {
     pub(crate) partition: i32,
-    pub(crate) phase: Phase,
+    pub(crate) phase: Phase<S>,
 }
 
 /// What a task holds in each phase.
-pub(crate) enum Phase {
+pub(crate) enum Phase<S> {
     Created,
-    Restoring(Box<Restoring>),
-    Running(Box<Running>),
+    Restoring(Box<Restoring<S>>),
+    Running(Box<Running<S>>),
     /// The store is gone when it was the store that failed.
-    Suspended(Option<Box<Store>>),
+    Suspended(Option<Box<S>>),
     Closed,
 }
 
 /// State of a running task.
-pub(crate) struct Running {
+pub(crate) struct Running<S> {
     pub(crate) logic: logic::Task,
-    pub(crate) store: Store,
+    pub(crate) store: S,
     /// Next offset of the input to read; everything below it is in `logic`.
     pub(crate) next_offset: i64,
     /// Something was read or closed since the last commit.
@@ -65,13 +64,13 @@ pub(crate) struct Running {
     pub(crate) recent: RejectWindow,
 }
 
-impl Task {
+impl<S: TaskStore> Task<S> {
     pub(crate) fn new(partition: i32) -> Self {
         Task { partition, phase: Phase::Created }
     }
 
     /// Moves to another phase and returns the one left.
-    pub(crate) fn transition(&mut self, to: Phase) -> Phase {
+    pub(crate) fn transition(&mut self, to: Phase<S>) -> Phase<S> {
         assert!(
             may_become(self.phase.name(), to.name()),
             "invariant: task {} may not go from {} to {}",
@@ -96,7 +95,7 @@ impl Task {
         self.phase = Phase::Suspended(store);
     }
 
-    pub(crate) fn running(&mut self) -> Option<&mut Running> {
+    pub(crate) fn running(&mut self) -> Option<&mut Running<S>> {
         match &mut self.phase {
             Phase::Running(running) => Some(running),
             _ => None,
@@ -108,7 +107,7 @@ impl Task {
         matches!(&self.phase, Phase::Running(running) if running.recent.is_degraded())
     }
 
-    pub(crate) fn restoring(&mut self) -> Option<&mut Restoring> {
+    pub(crate) fn restoring(&mut self) -> Option<&mut Restoring<S>> {
         match &mut self.phase {
             Phase::Restoring(restoring) => Some(restoring),
             _ => None,
@@ -116,7 +115,7 @@ impl Task {
     }
 }
 
-impl Phase {
+impl<S> Phase<S> {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Phase::Created => "created",

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tape_analytics::Effects;
-use tape_kafka::{Error, GroupConsumer, GroupEvent, GroupSpec, Isolation, Part, Reaction, Reader, StartAt};
+use tape_kafka::{Error, GroupEvent, Isolation, Part, Reaction};
 use tape_service::health::Heartbeat;
 use tape_service::{Backoff, Failure, Shutdown};
 
@@ -24,6 +24,7 @@ use crate::commit::{CommitError, Committer};
 use crate::context::Context;
 use crate::meters::Counts;
 use crate::orphans::OrphanWatch;
+use crate::ports::{Changelog as _, Group as _, TaskStore, World};
 use crate::task::{Phase, Task};
 
 /// Wait for records when there is nothing else to do.
@@ -32,8 +33,6 @@ const IDLE_WAIT: Duration = Duration::from_millis(100);
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 /// A worker whose loop does not turn for so long is dead: the longest wait inside a turn is a commit that times out.
 const STALL_LIMIT: Duration = Duration::from_secs(180);
-/// The group throws a member out that does not poll for so long.
-const MAX_POLL_INTERVAL: Duration = Duration::from_secs(300);
 
 /// Why a turn failed.
 enum Trouble {
@@ -53,13 +52,13 @@ impl From<Error> for Trouble {
 }
 
 /// One thread's share of the group.
-pub(crate) struct Worker {
-    context: Arc<Context>,
+pub(crate) struct Worker<W: World> {
+    context: Arc<Context<W>>,
     number: usize,
-    consumer: GroupConsumer,
-    reader: Reader,
-    committer: Committer,
-    tasks: BTreeMap<i32, Task>,
+    consumer: W::Group,
+    reader: W::Changelog,
+    committer: Committer<W>,
+    tasks: BTreeMap<i32, Task<W::Store>>,
     /// What the group said and was not dealt with yet: a turn that fails at one event must not lose the next.
     events: VecDeque<GroupEvent>,
     /// Assigned by the group, not yet answered.
@@ -74,28 +73,28 @@ pub(crate) struct Worker {
     next_trigger: Instant,
     next_figures: Instant,
     fences: Vec<Instant>,
+    backoff: Backoff,
     heartbeat: Heartbeat,
     /// The first worker watches for all.
     orphans: Option<OrphanWatch>,
 }
 
-impl Worker {
+impl<W: World> Worker<W> {
     /// Connects; waits for the broker as long as it takes. `None`: a stop was requested meanwhile.
     pub(crate) fn start(
-        context: Arc<Context>,
+        context: Arc<Context<W>>,
         number: usize,
+        orphans: Option<OrphanWatch>,
         shutdown: &Shutdown,
     ) -> Result<Option<Self>, Failure> {
         let heartbeat = context.status.health().watch(&format!("worker {number}"), STALL_LIMIT);
-        let mut committer = Committer::new(context.commit_spec(number), context.clients.clone())?;
+        let mut committer = Committer::new(context.commit_spec(number), &context.world)?;
         if !init(&mut committer, &context, number, shutdown, &mut || heartbeat.beat())? {
             return Ok(None);
         }
-        let consumer = join(&context, number)?;
-        let reader = context.clients.reader(Isolation::ReadCommitted)?;
-        let now = Instant::now();
-        let first = number == 0;
-        let orphans = first.then(|| OrphanWatch::new(Arc::clone(&context), now)).transpose()?;
+        let consumer = context.world.join(context.group_spec(number))?;
+        let reader = context.world.changelog()?;
+        let now = context.world.now();
         Ok(Some(Worker {
             context,
             number,
@@ -114,24 +113,36 @@ impl Worker {
             next_figures: now,
             fences: Vec::new(),
             heartbeat,
+            backoff: Backoff::new(Duration::from_millis(50), Duration::from_secs(2)),
             orphans,
         }))
     }
 
+    /// Where it lives.
+    #[cfg(test)]
+    pub(crate) fn world(&self) -> &W {
+        &self.context.world
+    }
+
     /// Works until a stop is requested, then commits and closes in order.
     pub(crate) fn run(mut self, shutdown: &Shutdown) -> Result<(), Failure> {
-        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
         while !shutdown.is_requested() {
-            self.heartbeat.beat();
-            match self.turn() {
-                Ok(()) => backoff.reset(),
-                Err(trouble) => {
-                    self.recover(trouble, shutdown)?;
-                    std::thread::sleep(backoff.pause());
-                }
-            }
+            self.step(shutdown)?;
         }
         self.close();
+        Ok(())
+    }
+
+    /// One turn, and what must be done when it fails.
+    pub(crate) fn step(&mut self, shutdown: &Shutdown) -> Result<(), Failure> {
+        self.heartbeat.beat();
+        match self.turn() {
+            Ok(()) => self.backoff.reset(),
+            Err(trouble) => {
+                self.recover(trouble, shutdown)?;
+                self.context.world.sleep(self.backoff.pause());
+            }
+        }
         Ok(())
     }
 
@@ -149,7 +160,7 @@ impl Worker {
         }
         self.look_after_stores();
         if let Some(orphans) = &mut self.orphans {
-            orphans.look(Instant::now());
+            orphans.look(self.context.world.now());
         }
         self.report();
         Ok(())
@@ -215,7 +226,7 @@ impl Worker {
     }
 
     /// Orderly end: what was read is committed, stores are flushed, the partitions stay ours for a quick return.
-    fn close(mut self) {
+    pub(crate) fn close(mut self) {
         if let Err(trouble) = self.commit() {
             let why = match trouble {
                 Trouble::Client(error)
@@ -245,7 +256,7 @@ impl Worker {
 }
 
 /// Suspends a task if it runs, and closes its store.
-fn close_task(task: &mut Task) {
+fn close_task<S: TaskStore>(task: &mut Task<S>) {
     task.suspend();
     if let Phase::Suspended(Some(store)) = task.transition(Phase::Closed)
         && let Err(error) = store.close()
@@ -254,22 +265,10 @@ fn close_task(task: &mut Task) {
     }
 }
 
-/// A new member of the group under the worker's name.
-fn join(context: &Context, number: usize) -> Result<GroupConsumer, Error> {
-    context.clients.group_consumer(GroupSpec {
-        group: context.group.clone(),
-        instance_id: Some(context.worker_id(number)),
-        topics: vec![context.input.to_string()],
-        session_timeout: context.session_timeout,
-        max_poll_interval: MAX_POLL_INTERVAL,
-        start: StartAt::Earliest,
-    })
-}
-
 /// Initialises the producer, as often as it takes. False: a stop was requested meanwhile.
-fn init(
-    committer: &mut Committer,
-    context: &Context,
+fn init<W: World>(
+    committer: &mut Committer<W>,
+    context: &Context<W>,
     worker: usize,
     shutdown: &Shutdown,
     alive: &mut dyn FnMut(),
@@ -285,9 +284,9 @@ fn init(
                     tracing::warn!(worker, %error, "waiting for the transaction coordinator{suppressed}");
                 }
                 if error.reaction != Reaction::Retry {
-                    committer.replace()?;
+                    committer.replace(&context.world)?;
                 }
-                std::thread::sleep(backoff.pause());
+                context.world.sleep(backoff.pause());
             }
         }
     }

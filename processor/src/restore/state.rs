@@ -4,28 +4,26 @@ use tape_analytics as logic;
 use tape_kafka::TopicId;
 use tape_service::Failure;
 use tape_service::config::Guarantee;
-use tape_state::{Entry, Key, MetaValue, Plan, Store, StoreError};
+use tape_state::{Entry, Key, MetaValue, Plan, StoreError};
 
 use super::Hitch;
 use crate::codec;
 use crate::context::Context;
+use crate::ports::{TaskStore, World};
 
 /// The state of a store in memory, and its meta value.
 pub(super) fn load(
-    store: &Store,
+    store: &impl TaskStore,
     settings: &logic::Settings,
 ) -> Result<(logic::Task, Option<MetaValue>), StoreError> {
     let (mut restore, mut found) = (logic::Restore::new(settings.clone()), None);
-    store.entries(|entry| {
-        match entry {
-            Entry::Meta(meta) => {
-                restore.meta(codec::task_meta(&meta));
-                found = Some(meta);
-            }
-            Entry::Symbol(symbol, value) => restore.symbol(symbol, codec::symbol_facts(&value)),
-            Entry::Pane(symbol, start, value) => restore.pane(symbol, start, codec::pane(&value)),
+    store.entries(&mut |entry| match entry {
+        Entry::Meta(meta) => {
+            restore.meta(codec::task_meta(&meta));
+            found = Some(meta);
         }
-        Ok::<(), StoreError>(())
+        Entry::Symbol(symbol, value) => restore.symbol(symbol, codec::symbol_facts(&value)),
+        Entry::Pane(symbol, start, value) => restore.pane(symbol, start, codec::pane(&value)),
     })?;
     Ok((restore.finish(), found))
 }
@@ -35,12 +33,12 @@ pub(super) fn load(
 /// A store that names another changelog than the one that bears the name now belongs to a topic that was deleted, whatever
 /// the offsets say. Where the new one's first records were deleted, somebody has started over since: only `tape reset` does
 /// that, and then the changelog alone says what the state is.
-pub(super) fn plan(
+pub(super) fn plan<W: World>(
     partition: i32,
-    store: &Store,
+    store: &W::Store,
     (low, high): (i64, i64),
-    context: &Context,
-) -> Result<Plan, Hitch> {
+    context: &Context<W>,
+) -> Result<Plan, Hitch<W::Store>> {
     let stored = store.changelog_offset();
     let known = meta_of(store)?.and_then(|meta| meta.changelog_id).map(TopicId);
     match (stored, known, context.ids().changelog) {
@@ -57,7 +55,7 @@ pub(super) fn plan(
 }
 
 /// The meta value of a store, if there is a readable one; damage is for [`load`] to report.
-fn meta_of(store: &Store) -> Result<Option<MetaValue>, StoreError> {
+fn meta_of(store: &impl TaskStore) -> Result<Option<MetaValue>, StoreError> {
     let mut key = Vec::new();
     let encoded = Key::Meta.encode(&mut key).is_ok();
     debug_assert!(encoded, "the key of the meta value is fixed");
@@ -69,7 +67,7 @@ pub(super) fn check(
     partition: i32,
     meta: Option<&MetaValue>,
     resumes: bool,
-    context: &Context,
+    context: &Context<impl World>,
 ) -> Result<(), Failure> {
     let Context { settings, changelog, input, .. } = context;
     let exactly_once = context.guarantee == Guarantee::ExactlyOnce;

@@ -1,23 +1,24 @@
 //! What a worker does after a turn that failed.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::anyhow;
-use tape_kafka::{Error, Isolation, Part, Reaction};
+use tape_kafka::{Error, Part, Reaction};
 use tape_service::{Failure, Shutdown};
 use tape_state::StoreError;
 
-use super::{ASK_TIMEOUT, Trouble, Worker, init, join};
+use super::{ASK_TIMEOUT, Trouble, Worker, init};
 use crate::commit::CommitError;
 use crate::meters::{self, Counts};
+use crate::ports::{Changelog as _, Group as _, World};
 use crate::task::{Phase, Task};
 
 /// So many fences in so short a time mean that another process uses our name.
 const FENCES_MAX: usize = 5;
 const FENCE_WINDOW: Duration = Duration::from_secs(120);
 
-impl Worker {
+impl<W: World> Worker<W> {
     /// Drops everything that is not committed and sends every task through its restore.
     pub(super) fn rewind(&mut self, cause: &str) {
         self.forget(cause);
@@ -42,13 +43,13 @@ impl Worker {
         self.events.clear();
         self.unanswered.clear();
         self.joined = false;
-        let consumer = join(&self.context, self.number)?;
+        let consumer = self.context.world.join(self.context.group_spec(self.number))?;
         std::mem::replace(&mut self.consumer, consumer).close(ASK_TIMEOUT);
-        self.reader = self.context.clients.reader(Isolation::ReadCommitted)?;
+        self.reader = self.context.world.changelog()?;
         Ok(())
     }
 
-    pub(super) fn suspend(&mut self, mut which: impl FnMut(&mut Task) -> bool) {
+    pub(super) fn suspend(&mut self, mut which: impl FnMut(&mut Task<W::Store>) -> bool) {
         for task in self.tasks.values_mut() {
             if !which(task) {
                 continue;
@@ -114,7 +115,7 @@ impl Worker {
         }
         let aborted = error.reaction == Reaction::Abort && self.committer.abort().is_ok();
         if !aborted {
-            self.committer.replace()?;
+            self.committer.replace(&self.context.world)?;
             self.context.status.report(self.number, "waiting for the transaction coordinator");
             let heartbeat = &self.heartbeat;
             init(&mut self.committer, &self.context, self.number, shutdown, &mut || heartbeat.beat())?;
@@ -124,7 +125,7 @@ impl Worker {
 
     /// A fence may only mean that our transaction or session timed out; many of them mean a twin.
     pub(super) fn note_fence(&mut self) -> Result<(), Failure> {
-        let now = Instant::now();
+        let now = self.context.world.now();
         self.fences.retain(|fence| now.duration_since(*fence) < FENCE_WINDOW);
         self.fences.push(now);
         if self.fences.len() > FENCES_MAX {
@@ -147,7 +148,7 @@ impl Worker {
         task.suspend();
         task.phase = Phase::Suspended(None);
         if let StoreError::Corrupt { .. } = error
-            && let Err(error) = self.context.state.set_aside(partition)
+            && let Err(error) = self.context.world.set_aside(partition)
         {
             tracing::warn!(task = partition, %error, "a damaged store cannot be set aside");
         }

@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tape_kafka::{Isolation, Part};
 
 use super::{ASK_TIMEOUT, Worker};
 use crate::meters::{self, TaskFigures};
+use crate::ports::{Group as _, TaskStore as _, World};
 
 /// Gauges of tasks are refreshed so often.
 const FIGURES_INTERVAL: Duration = Duration::from_secs(5);
 
-impl Worker {
+impl<W: World> Worker<W> {
     pub(super) fn look_after_stores(&mut self) {
-        let now = Instant::now();
+        let now = self.context.world.now();
         let mut failed = Vec::new();
         for task in self.tasks.values_mut() {
             let partition = task.partition;
@@ -24,6 +25,12 @@ impl Worker {
                 failed.push((partition, error));
             }
         }
+        if failed.is_empty() {
+            return;
+        }
+        // What the failed task has read since the last commit stands in the outbox, beside what others have read: all of it
+        // must be dropped, or it would leave without its input offsets and again with them.
+        self.rewind("state store");
         for (partition, error) in failed {
             self.on_store_failure(partition, &error);
         }
@@ -43,7 +50,7 @@ impl Worker {
             None => String::new(),
         };
         self.context.status.report(self.number, &wait);
-        let now = Instant::now();
+        let now = self.context.world.now();
         if now < self.next_figures {
             return;
         }

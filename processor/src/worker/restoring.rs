@@ -1,20 +1,21 @@
 //! Tasks on their way to Running.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tape_service::Failure;
 
 use super::{IDLE_WAIT, Trouble, Worker};
+use crate::ports::{Changelog as _, World};
 use crate::restore::{RestoreError, Restoring, Step, Tools, is_out_of_range};
 use crate::task::{Phase, Task};
 
 /// Most changelog records restored in one turn.
 const RESTORED_PER_TURN: usize = 10_000;
 
-impl Worker {
+impl<W: World> Worker<W> {
     /// One step of each task that does not run yet.
     pub(super) fn restore(&mut self) -> Result<(), Trouble> {
-        let now = Instant::now();
+        let now = self.context.world.now();
         for task in self.tasks.values_mut() {
             let store = match &mut task.phase {
                 Phase::Created => None,

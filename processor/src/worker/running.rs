@@ -10,6 +10,7 @@ use tape_service::config::OutputMode;
 use super::{ASK_TIMEOUT, IDLE_WAIT, Trouble, Worker};
 use crate::codec::millis;
 use crate::intake::{Intake, push_row};
+use crate::ports::{Group as _, World};
 use crate::task::Task;
 
 /// Most records taken in one turn: the longest stretch without a look at the clock.
@@ -23,10 +24,10 @@ const OUTBOX_BYTES_MAX: usize = 32 << 20;
 /// Wait for records while a restore goes on.
 const RESTORE_WAIT: Duration = Duration::from_millis(1);
 
-impl Worker {
+impl<W: World> Worker<W> {
     pub(super) fn take_records(&mut self) -> Result<(), Trouble> {
         let wait = self.wait();
-        let now = Instant::now();
+        let now = self.context.world.now();
         let mut intake = Intake {
             outbox: &mut self.outbox,
             effects: &mut self.effects,
@@ -42,7 +43,7 @@ impl Worker {
             }
         });
         // The wait for records lies between: quiet begins when they were taken, not when we began to wait.
-        let taken_at = Instant::now();
+        let taken_at = self.context.world.now();
         for running in self.tasks.values_mut().filter_map(Task::running) {
             if running.quiet_since == now {
                 running.quiet_since = taken_at;
@@ -61,7 +62,7 @@ impl Worker {
         if self.tasks.values_mut().any(|task| task.restoring().is_some()) {
             return RESTORE_WAIT;
         }
-        let now = Instant::now();
+        let now = self.context.world.now();
         let commit = self.uncommitted_since.map(|since| since + self.context.commit_interval);
         let trigger = self.has_rows_to_show().then_some(self.next_trigger);
         let until = |moment: Instant| moment.saturating_duration_since(now);
@@ -69,7 +70,7 @@ impl Worker {
     }
 
     pub(super) fn has_rows_to_show(&mut self) -> bool {
-        let running = |task: &mut Task| task.running().map(|running| running.logic.has_changed());
+        let running = |task: &mut Task<W::Store>| task.running().map(|running| running.logic.has_changed());
         match self.context.output_mode {
             OutputMode::Append => false,
             OutputMode::Update => self.tasks.values_mut().filter_map(running).any(|changed| changed),
@@ -80,7 +81,7 @@ impl Worker {
     /// Moves the watermark of tasks whose input is proven quiet: read to its end, as the broker says now, and nothing
     /// accepted for the idle time.
     pub(super) fn close_idle(&mut self) -> Result<(), Trouble> {
-        let (now, idle_timeout) = (Instant::now(), self.context.idle_timeout);
+        let (now, idle_timeout) = (self.context.world.now(), self.context.idle_timeout);
         if idle_timeout.is_zero() {
             return Ok(());
         }
@@ -121,14 +122,14 @@ impl Worker {
     }
 
     pub(super) fn commit_is_due(&mut self) -> bool {
-        let now = Instant::now();
+        let now = self.context.world.now();
         let time = self.uncommitted_since.is_some_and(|since| now >= since + self.context.commit_interval);
         let size = self.outbox.len() >= OUTBOX_RECORDS_MAX || self.outbox.byte_len() >= OUTBOX_BYTES_MAX;
         time || size || (now >= self.next_trigger && self.has_rows_to_show())
     }
 
     pub(super) fn commit(&mut self) -> Result<(), Trouble> {
-        let started = Instant::now();
+        let started = self.context.world.now();
         if started >= self.next_trigger && self.has_rows_to_show() {
             self.show_open_rows();
             self.next_trigger = started + self.context.trigger_interval;
@@ -147,11 +148,17 @@ impl Worker {
         }
         let committed = self
             .committer
-            .commit(&self.consumer, tasks.into_iter(), &mut self.outbox, &self.context.settings)
+            .commit(
+                &self.context.world,
+                &self.consumer,
+                tasks.into_iter(),
+                &mut self.outbox,
+                &self.context.settings,
+            )
             .map_err(Trouble::Commit)?;
         self.uncommitted_since = None;
         self.counts.changelog_records += committed.changelog_records;
-        self.counts.report(started.elapsed());
+        self.counts.report(self.context.world.now().duration_since(started));
         for (partition, error) in committed.store_failures {
             self.on_store_failure(partition, &error);
         }

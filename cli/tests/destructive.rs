@@ -158,6 +158,8 @@ fn input_that_retention_took_before_it_was_read() {
 fn an_input_made_anew() {
     let (bench, _) = stopped("input", 56);
     let input = bench.config(&[]).topics.raw_trades.clone();
+    let old: Vec<_> =
+        committed(&bench).into_iter().map(|(part, offset)| (part, offset.expect("committed"))).collect();
     recreate(&bench, &input);
     let fresh = market(57);
     bench.publish(&fresh[..100]);
@@ -171,8 +173,10 @@ fn an_input_made_anew() {
         all.extend(more);
     }
     let ends = Facts::of(&bench).log(&input);
-    assert!(committed(&bench).iter().zip(ends).all(|((_, offset), (_, end))| offset.expect("one") < end));
+    assert!(old.iter().zip(ends).all(|((_, offset), (_, end))| *offset < end));
     until_empty(&bench);
+    // The broker may have forgotten the offsets with the topic; a group that was moved by hand has them again.
+    bench.admin.move_group(&tape_processor_group(&bench), &old, ASK).expect("moved");
     is_refused(&bench, &["task ", &input, "was deleted and made anew", "topic id "]);
     is_healed(&bench, &all);
 }

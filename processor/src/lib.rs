@@ -44,10 +44,11 @@ use tape_state::{DirectoryError, Shared, StateDir};
 use tokio::task::JoinError;
 
 pub use commit::CommitOrder;
-use context::{Context, TopicIds};
+use context::Context;
 use orphans::{OrphanWatch, Place};
 use ports::{Real, World as _};
 use status::Status;
+use topic_watch::TopicWatch;
 use worker::Worker;
 
 /// Blocks of tables that all stores of the process keep in memory. Stores are written at commits and read at restarts, so
@@ -75,10 +76,8 @@ pub async fn run_with(config: Arc<Config>, shutdown: Shutdown, order: CommitOrde
     };
     let Some(ids) = joined(checked.await)? else { return Ok(()) };
     context.know(ids);
-    let watch = {
-        let (clients, shutdown) = (context.world.clients.clone(), shutdown.clone());
-        tokio::spawn(watched(Arc::clone(&config), clients, ids, shutdown))
-    };
+    let watch = TopicWatch::new(Arc::clone(&config), &context.world.clients, ids)?;
+    let watch = tokio::spawn(watched(watch, shutdown.clone()));
     tracing::info!(workers, member = %context.member, ?address, "processor starts");
     let threads: Vec<_> = (0..workers)
         .map(|number| {
@@ -98,8 +97,13 @@ pub async fn run_with(config: Arc<Config>, shutdown: Shutdown, order: CommitOrde
     for thread in threads {
         outcome = outcome.and(joined(thread.await));
     }
-    // A worker may fail because of what the watch has found, too: then the watch says it better.
-    let outcome = joined(watch.await).and(outcome);
+    // A worker may fail because a topic has changed; then the watch says it better.
+    let (mut watch, changed) =
+        watch.await.map_err(|panic| Failure::Other(anyhow!("a thread failed: {panic}")))?;
+    let outcome = match (changed, outcome) {
+        (Ok(()), Err(Failure::Config(mistake))) => watch.explain().await.and(Err(Failure::Config(mistake))),
+        (changed, outcome) => changed.and(outcome),
+    };
     tracing::info!("processor stopped");
     outcome
 }
@@ -110,18 +114,13 @@ pub fn group(config: &Config) -> String {
 }
 
 /// The watch of the topics; what it finds stops the workers in order.
-async fn watched(
-    config: Arc<Config>,
-    clients: Clients,
-    ids: TopicIds,
-    shutdown: Shutdown,
-) -> Result<(), Failure> {
-    let result = topic_watch::watch(config, clients, ids, shutdown.clone()).await;
+async fn watched(mut watch: TopicWatch, shutdown: Shutdown) -> (TopicWatch, Result<(), Failure>) {
+    let result = watch.run(&shutdown).await;
     if let Err(failure) = &result {
         tracing::error!(%failure, "the topics have changed; stopping the processor");
     }
     shutdown.request();
-    result
+    (watch, result)
 }
 
 fn open(config: &Config, status: Status, order: CommitOrder) -> Result<Context<Real>, Failure> {

@@ -65,45 +65,65 @@ impl Watched {
     }
 }
 
-/// Looks until a stop is requested, or there is a reason for one.
-pub(crate) async fn watch(
+/// The watch of a process.
+pub(crate) struct TopicWatch {
     config: Arc<Config>,
-    clients: Clients,
+    admin: Arc<Admin>,
     ids: TopicIds,
-    shutdown: Shutdown,
-) -> Result<(), Failure> {
-    let admin = Arc::new(clients.admin()?);
-    let mut watched: Option<Vec<Watched>> = None;
-    // The first look, at once, is what the later ones are compared with.
-    let mut first = true;
-    while std::mem::take(&mut first) || shutdown.pause(INTERVAL).await {
-        let (names, admin) = (config.topics.clone(), Arc::clone(&admin));
+    /// Known from the first look on.
+    topics: Vec<Watched>,
+}
+
+impl TopicWatch {
+    pub(crate) fn new(config: Arc<Config>, clients: &Clients, ids: TopicIds) -> Result<Self, Error> {
+        Ok(TopicWatch { config, admin: Arc::new(clients.admin()?), ids, topics: Vec::new() })
+    }
+
+    /// Looks until a stop is requested, or there is a reason for one. The first look, at once, is what the later ones are
+    /// compared with.
+    pub(crate) async fn run(&mut self, shutdown: &Shutdown) -> Result<(), Failure> {
+        loop {
+            self.look().await?;
+            if !shutdown.pause(INTERVAL).await {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Looks once more after something has failed: is it because a topic has changed? One that is missing now is believed.
+    pub(crate) async fn explain(&mut self) -> Result<(), Failure> {
+        self.topics.iter_mut().for_each(|topic| topic.missing = MISSING_LOOKS - 1);
+        self.look().await
+    }
+
+    async fn look(&mut self) -> Result<(), Failure> {
+        let (names, admin) = (self.config.topics.clone(), Arc::clone(&self.admin));
         let look = move || [&names.raw_trades, &names.changelog].map(|name| look(&admin, name));
         let looks = tokio::task::spawn_blocking(look).await;
         let looks =
             looks.map_err(|panic| Failure::Other(anyhow!("the watch of the topics failed: {panic}")))?;
-        let [Ok(input), Ok(changelog)] = looks else { continue };
-        match (&mut watched, input, changelog) {
-            (Some(watched), input, changelog) => {
-                for (topic, found) in watched.iter_mut().zip([input, changelog]) {
-                    topic.judge(found)?;
-                }
-            }
-            (watched @ None, Some(input), Some(changelog)) => {
-                let topic = |name: &str, partitions, id| Watched {
-                    name: name.to_owned(),
-                    known: Found { partitions, id },
-                    missing: 0,
-                };
-                *watched = Some(vec![
-                    topic(&config.topics.raw_trades, input.partitions, ids.input),
-                    topic(&config.topics.changelog, changelog.partitions, ids.changelog),
-                ]);
-            }
-            (None, ..) => {}
+        let [Ok(input), Ok(changelog)] = looks else { return Ok(()) };
+        if !self.topics.is_empty() {
+            return self
+                .topics
+                .iter_mut()
+                .zip([input, changelog])
+                .try_for_each(|(topic, found)| topic.judge(found));
         }
+        if let (Some(input), Some(changelog)) = (input, changelog) {
+            let topic = |name: &str, found: Found, id| Watched {
+                name: name.to_owned(),
+                known: Found { id, ..found },
+                missing: 0,
+            };
+            let names = &self.config.topics;
+            self.topics = vec![
+                topic(&names.raw_trades, input, self.ids.input),
+                topic(&names.changelog, changelog, self.ids.changelog),
+            ];
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn look(admin: &Admin, topic: &str) -> Result<Option<Found>, Error> {

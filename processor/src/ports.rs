@@ -20,6 +20,9 @@ pub(crate) use real::Real;
 /// Keys and values of changes, in order; a value of `None` deletes.
 pub(crate) type Changes<'i, 'a> = &'i mut (dyn Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + 'i);
 
+/// A question for the committed offset that is under way: called now and then, it has the answer at some time.
+pub(crate) type Question = Box<dyn FnMut() -> Option<Result<Option<i64>, Error>>>;
+
 /// Where a worker lives.
 pub(crate) trait World {
     /// Membership in the group of the input.
@@ -59,6 +62,7 @@ pub(crate) trait Group {
     ) -> Result<usize, Error>;
     fn position(&self, part: &Part) -> Option<i64>;
     fn committed(&self, part: &Part, timeout: Duration) -> Result<Option<i64>, Error>;
+    fn ask_committed(&self, part: &Part, timeout: Duration) -> Question;
     fn watermarks(&self, part: &Part, isolation: Isolation, timeout: Duration) -> Result<(i64, i64), Error>;
     fn end_offset(&self, part: &Part, isolation: Isolation, timeout: Duration) -> Result<i64, Error>;
     fn commit_offsets(&self, offsets: &[(Part, i64)], timeout: Duration) -> Result<(), Error>;

@@ -9,6 +9,7 @@
 //!
 //! The committed offset is asked for first: once it is known, no later commit of an earlier owner can succeed.
 
+mod offset;
 mod state;
 
 use std::sync::Arc;
@@ -22,9 +23,10 @@ use crate::batch::StateBatch;
 use crate::context::Context;
 use crate::intake::RejectWindow;
 use crate::meters;
-use crate::ports::{Changelog as _, Group as _, TaskStore, World};
+use crate::ports::{Changelog as _, Group as _, Question, TaskStore, World};
 use crate::task::Running;
 
+use offset::{ask, has_moved, input_offset};
 use state::{check, load};
 
 /// Wait for one answer of the broker. Other tasks of the worker stand still for so long.
@@ -48,8 +50,9 @@ pub(crate) struct Restoring<S> {
 }
 
 enum Stage<S> {
-    /// Nothing is known yet; the store when it is still open from before.
-    Asking(Option<Box<S>>),
+    /// Nothing is known yet but, perhaps, the store, when it is still open from before. The question is under way, or not yet
+    /// asked.
+    Asking(Option<Box<S>>, Option<Question>),
     /// Reading the changelog.
     Replaying(Box<Replaying<S>>),
 }
@@ -101,13 +104,13 @@ pub(crate) struct Tools<'a, W: World> {
 
 impl<S: TaskStore> Restoring<S> {
     pub(crate) fn new(partition: i32, store: Option<Box<S>>, now: Instant) -> Self {
-        Restoring { partition, stage: Stage::Asking(store), not_before: now, asking_since: now }
+        Restoring { partition, stage: Stage::Asking(store, None), not_before: now, asking_since: now }
     }
 
     /// The store, as far as it is restored.
     pub(crate) fn into_store(self) -> Option<Box<S>> {
         match self.stage {
-            Stage::Asking(store) => store,
+            Stage::Asking(store, _) => store,
             Stage::Replaying(replaying) => Some(Box::new(replaying.store)),
         }
     }
@@ -115,7 +118,7 @@ impl<S: TaskStore> Restoring<S> {
     /// Offsets left to read, while that is known.
     pub(crate) fn progress(&self) -> Option<&Progress> {
         match &self.stage {
-            Stage::Asking(_) => None,
+            Stage::Asking(..) => None,
             Stage::Replaying(replaying) => Some(&replaying.progress),
         }
     }
@@ -150,13 +153,20 @@ impl<S: TaskStore> Restoring<S> {
             return Ok(Step::Going);
         }
         // Whatever fails below is dropped before it is dealt with: a damaged store must be closed to be set aside.
-        let hitch = match std::mem::replace(&mut self.stage, Stage::Asking(None)) {
-            Stage::Asking(store) => match prepare(self.partition, store, tools) {
-                Ok(replaying) => {
-                    self.stage = Stage::Replaying(Box::new(replaying));
+        let hitch = match std::mem::replace(&mut self.stage, Stage::Asking(None, None)) {
+            Stage::Asking(store, question) => match ask(self.partition, question, tools) {
+                Err(question) => {
+                    self.stage = Stage::Asking(store, Some(question));
                     return Ok(Step::Going);
                 }
-                Err(hitch) => hitch,
+                Ok(Err(error)) => Hitch::Kafka(error, store),
+                Ok(Ok(committed)) => match prepare(self.partition, committed, store, tools) {
+                    Ok(replaying) => {
+                        self.stage = Stage::Replaying(Box::new(replaying));
+                        return Ok(Step::Going);
+                    }
+                    Err(hitch) => hitch,
+                },
             },
             Stage::Replaying(mut replaying) => match replaying.step(self.partition, tools) {
                 Ok(false) => {
@@ -174,7 +184,7 @@ impl<S: TaskStore> Restoring<S> {
                 }
             },
         };
-        self.stage = Stage::Asking(self.overcome(hitch, tools)?);
+        self.stage = Stage::Asking(self.overcome(hitch, tools)?, None);
         Ok(Step::Going)
     }
 
@@ -244,14 +254,15 @@ impl<S> From<StoreError> for Hitch<S> {
     }
 }
 
-/// Steps 1–3.
+/// Steps 1–3, with the committed offset at hand.
 fn prepare<W: World>(
     partition: i32,
+    committed: Option<i64>,
     store: Option<Box<W::Store>>,
     tools: &mut Tools<'_, W>,
 ) -> Result<Replaying<W::Store>, Hitch<W::Store>> {
     let input = Part::new(Arc::clone(&tools.context.input), partition);
-    let (next_offset, committed) = match input_offset(&input, tools) {
+    let (next_offset, committed) = match input_offset(&input, committed, tools) {
         Ok(found) => found.map_err(Hitch::Stop)?,
         Err(error) => return Err(Hitch::Kafka(error, store)),
     };
@@ -298,31 +309,6 @@ fn prepare<W: World>(
     })
 }
 
-/// Where the input goes on, and the committed offset, if there is one; or why nobody but a person can say.
-type InputOffset = Result<(i64, Option<i64>), Failure>;
-
-fn input_offset<W: World>(input: &Part, tools: &Tools<'_, W>) -> Result<InputOffset, Error> {
-    let committed = tools.consumer.committed(input, ASK_TIMEOUT)?;
-    let (low, high) = tools.consumer.watermarks(input, Isolation::ReadUncommitted, ASK_TIMEOUT)?;
-    let stop = |what: String| Ok(Err(Failure::Config(what)));
-    match committed {
-        None => Ok(Ok((low, None))),
-        // We may have stood still between the two questions, for so long that another owner has moved on.
-        Some(offset) if offset < low && tools.consumer.committed(input, ASK_TIMEOUT)? != committed => {
-            input_offset(input, tools)
-        }
-        Some(offset) if offset < low => stop(format!(
-            "{input}: records {offset} to {low} were deleted before they were processed; make retention longer, \
-             then accept the gap with `tape reset`"
-        )),
-        Some(offset) if offset > high => stop(format!(
-            "{input}: the committed offset {offset} lies beyond the end {high}: the topic was made anew or lost records; \
-             bring it back, or start over with `tape reset`"
-        )),
-        Some(offset) => Ok(Ok((offset, committed))),
-    }
-}
-
 impl<S: TaskStore> Replaying<S> {
     /// Step 4; true when the end is reached.
     fn step<W: World<Store = S>>(
@@ -357,7 +343,7 @@ impl<S: TaskStore> Replaying<S> {
         let (logic, meta) = load(&self.store, settings)?;
         let input = Part::new(Arc::clone(&tools.context.input), partition);
         if let Err(refusal) = check(partition, meta.as_ref(), self.committed.is_some(), tools.context) {
-            return Err(match self.has_moved(&input, tools) {
+            return Err(match has_moved((self.committed, self.target), &input, &self.changelog, tools) {
                 Ok(false) => Hitch::Stop(refusal),
                 Ok(true) => Hitch::Moved(Box::new(self.store)),
                 Err(error) => Hitch::Kafka(error, Some(Box::new(self.store))),
@@ -390,16 +376,6 @@ impl<S: TaskStore> Replaying<S> {
             idle_checked: tools.now,
             recent: RejectWindow::new(),
         })
-    }
-}
-
-impl<S: TaskStore> Replaying<S> {
-    /// Whether somebody has committed since we asked. We may stand still for longer than our session at any moment: then
-    /// offset and state that we hold belong to two different times, and prove nothing.
-    fn has_moved<W: World<Store = S>>(&self, input: &Part, tools: &Tools<'_, W>) -> Result<bool, Error> {
-        let committed = tools.consumer.committed(input, ASK_TIMEOUT)?;
-        let (_, high) = tools.reader.watermarks(&self.changelog, Isolation::ReadUncommitted, ASK_TIMEOUT)?;
-        Ok((committed, high) != (self.committed, self.target))
     }
 }
 

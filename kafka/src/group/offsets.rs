@@ -1,5 +1,7 @@
 //! Offsets of a group and of the logs that it reads: questions and plain commits.
 
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{self, Consumer as _};
@@ -24,6 +26,27 @@ impl GroupConsumer {
             .committed_offsets(plain(parts), timeout)
             .map_err(|error| self.explain(Error::from_kafka(action(), &error)))?;
         committed(parts, &answers, action)
+    }
+
+    /// Asks for the committed offset of one partition without waiting: the answer comes by the channel, after `timeout` at the
+    /// latest. For questions that an open transaction may keep waiting, while the caller has other work.
+    pub fn ask_committed(&self, part: &Part, timeout: Duration) -> Receiver<Result<Option<i64>, Error>> {
+        let (answer, receiver) = channel();
+        let (client, part, group) =
+            (Arc::clone(&self.handles().client), part.clone(), self.spec.group.clone());
+        // The thread ends with its question; it keeps the client for so long.
+        std::thread::spawn(move || {
+            let action = || format!("ask group {group} for the offset of {part}");
+            let parts = std::slice::from_ref(&part);
+            let found = client
+                .committed_offsets(plain(parts), timeout)
+                .map_err(|error| Error::from_kafka(action(), &error))
+                .and_then(|answers| committed(parts, &answers, action))
+                .map(|found| found.into_iter().find_map(|(_, offset)| offset));
+            // Nobody may wait any more.
+            let _ = answer.send(found);
+        });
+        receiver
     }
 
     /// Where to read each partition: at the committed offset, else where [`GroupSpec::start`] says. A committed

@@ -1,16 +1,17 @@
 //! The world as it is: librdkafka, RocksDB, the system's clock.
 
 use std::path::PathBuf;
+use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant};
 
 use tape_kafka::{
     Clients, CommitMode, Error, GroupConsumer, GroupEvent, GroupSpec, Isolation, Outgoing, Part, Producer,
-    Reader, Record, TransactionalProducer, TxnSpec,
+    Reaction, Reader, Record, TransactionalProducer, TxnSpec,
 };
 use tape_service::config;
 use tape_state::{Entry, Shared, StateDir, Store, StoreError};
 
-use super::{Changelog, Changes, Group, Plain, TaskStore, Transactions, World};
+use super::{Changelog, Changes, Group, Plain, Question, TaskStore, Transactions, World};
 
 /// Clients of one cluster and one state folder.
 pub(crate) struct Real {
@@ -100,6 +101,18 @@ impl Group for GroupConsumer {
     fn committed(&self, part: &Part, timeout: Duration) -> Result<Option<i64>, Error> {
         let answers = self.committed(std::slice::from_ref(part), timeout)?;
         Ok(answers.into_iter().find_map(|(found, offset)| (found == *part).then_some(offset)).flatten())
+    }
+
+    fn ask_committed(&self, part: &Part, timeout: Duration) -> Question {
+        let (answer, part) = (self.ask_committed(part, timeout), part.clone());
+        Box::new(move || match answer.try_recv() {
+            Ok(answer) => Some(answer),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => {
+                let action = format!("ask for the committed offset of {part}");
+                Some(Err(Error::detached(Reaction::Retry, action, "the question was dropped")))
+            }
+        })
     }
 
     fn watermarks(&self, part: &Part, isolation: Isolation, timeout: Duration) -> Result<(i64, i64), Error> {

@@ -8,7 +8,7 @@ use tape_kafka::{Error, GroupEvent, Isolation, Part, Reaction, Record};
 
 use super::group::{News, Standing};
 use super::world::{SimWorld, record, said, take};
-use crate::ports::Group;
+use crate::ports::{Group, Question};
 
 struct Lane {
     next: i64,
@@ -177,6 +177,25 @@ impl Group for SimGroup {
         answer.map_err(|_| {
             self.world.sim.let_others_run(super::fleet::ms(timeout));
             said(Reaction::Retry, "committed", "a transaction holds the offset")
+        })
+    }
+
+    fn ask_committed(&self, part: &Part, timeout: Duration) -> Question {
+        let (world, partition) = (self.world.clone(), part.partition);
+        let until = world.sim.now_ms() + super::fleet::ms(timeout);
+        let mut answer = None;
+        Box::new(move || {
+            let (sim, now) = (&world.sim, world.sim.now_ms());
+            if answer.is_none() && now >= sim.cluster.borrow().away_until && !sim.chance(3) {
+                answer = sim.cluster.borrow().committed(partition).ok();
+            }
+            // What was true when the broker said it may be old when we hear it.
+            match answer {
+                Some(_) if sim.chance(3) => None,
+                Some(offset) => Some(Ok(offset)),
+                None if now < until => None,
+                None => Some(Err(said(Reaction::Retry, "committed", "timed out"))),
+            }
         })
     }
 

@@ -33,6 +33,6 @@ pub use pane::{Pane, Print};
 pub use row::{Bar, ClosedBy, Row};
 pub use settings::{AlertSettings, Settings, SettingsError};
 pub use state::{Change, ClosedWindow, Restore, SymbolFacts, TaskMeta};
-pub use task::{Effects, Outcome, Reject, Task};
+pub use task::{Effects, GENERATION_MAX, Outcome, Reject, Task, generation_of};
 pub use trade::{Record, Trade};
 pub use view::Scope;

@@ -19,6 +19,14 @@ use crate::trade::{Record, Trade};
 /// Bits of a revision that hold the offset; the generation stands above them. 2^47 records fit.
 const OFFSET_BITS: u32 = 47;
 
+/// Largest generation that a revision holds; the sign stays free.
+pub const GENERATION_MAX: u32 = (1 << (63 - OFFSET_BITS)) - 1;
+
+/// The generation that stands in a revision.
+pub fn generation_of(revision: i64) -> u32 {
+    u32::try_from(revision >> OFFSET_BITS).unwrap_or(0)
+}
+
 /// What has to be emitted, in order within each list. A caller takes the contents and reuses the buffers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effects {

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::backtest::BacktestArgs;
 use crate::demo::DemoArgs;
+use crate::reset::ResetArgs;
 use crate::settings::ConfigArgs;
 use crate::source::ProduceArgs;
 use crate::tail::TailArgs;
@@ -38,6 +39,8 @@ EXAMPLES
   What is in a topic now, and the same windows recomputed from it:
       tape tail raw-trades --from earliest --until-end > trades.jsonl
       tape backtest trades.jsonl
+  Compute everything again, after a change of the window:
+      tape reset --to earliest --dry-run
 
 ENVIRONMENT
   Settings come from the environment, from a TOML file (--config FILE or TAPE_CONFIG; the same names), or are defaults, in \
@@ -91,6 +94,8 @@ pub(crate) enum Command {
     Sink,
     /// Print records of a topic as JSON lines
     Tail(TailArgs),
+    /// Start the processor's computation over: empty its state and move its offsets
+    Reset(ResetArgs),
     /// List the effective settings and where each comes from
     Config(ConfigArgs),
 }

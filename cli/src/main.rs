@@ -7,6 +7,7 @@
 //! | `backtest` | `backtest`: the analytics over files, without any server |
 //! | `roles` | `produce`, `process`, `sink`, `migrate` |
 //! | `topics` | `topics`: creates and checks |
+//! | `reset` | `reset`: the processor starts over |
 //! | `tail` | `tail`: a topic as JSON lines |
 //! | `settings` | `config`: the effective settings |
 //! | `source`, `layout` | options that name a source of trades and the shape of its files |
@@ -19,6 +20,7 @@ mod backtest;
 mod demo;
 mod layout;
 mod output;
+mod reset;
 mod roles;
 mod settings;
 mod source;
@@ -61,6 +63,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Process => roles::process(loaded.config),
         Command::Sink => roles::sink(loaded.config),
         Command::Tail(args) => tail::run(&args, &loaded.config),
+        Command::Reset(args) => reset::run(&args, &loaded.config),
         Command::Config(args) => settings::run(&args, &loaded),
     }
 }

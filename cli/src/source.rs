@@ -164,11 +164,14 @@ fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| "write a duration such as 250ms, 2s or 1m".to_owned())
 }
 
-fn time(text: &str) -> Result<i64, String> {
+/// A moment, epoch ms: as a number, as a time, or as a day (its first moment, UTC).
+pub(crate) fn time(text: &str) -> Result<i64, String> {
     if let Ok(ms) = text.parse::<u64>() {
         return i64::try_from(ms).map_err(|_| "too far in the future".to_owned());
     }
-    let time = humantime::parse_rfc3339_weak(text)
+    let midnight = format!("{text}T00:00:00Z");
+    let is_day = text.len() == "2026-01-31".len();
+    let time = humantime::parse_rfc3339_weak(if is_day { &midnight } else { text })
         .map_err(|_| "write milliseconds since 1970, or a time such as 2026-01-31T14:30:00Z".to_owned())?;
     time.duration_since(UNIX_EPOCH).map(millis).map_err(|_| "write a time after 1970".to_owned())
 }

@@ -3,6 +3,8 @@
 //! Everything is idempotent: a topic that is there is not created, one that is not there is not deleted. A topic is
 //! "created" when every partition has a leader and every question about it is answered.
 
+mod reset;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +28,8 @@ use crate::part::Part;
 use crate::raw::{Consumer, LogEnd};
 use crate::topics::{self, Mismatch, TopicSpec, TopicState};
 use crate::{probe, settings};
+
+pub use reset::Member;
 
 /// How far a group is behind in one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]

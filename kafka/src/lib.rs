@@ -8,6 +8,7 @@
 //! | `reader` | [`Reader`]: chosen partitions without a group, by position |
 //! | `transaction` | [`TransactionalProducer`]: outputs and offsets, all or nothing |
 //! | `producer` | [`Producer`]: no transactions, nothing given up while a broker is away |
+//! | `topic_id` | [`TopicId`]: which topic a name means |
 //! | `admin`, `topics` | [`Admin`], and what tape's topics must look like |
 //! | `error` | [`Error`], named by what the caller must do |
 //! | `lanes` | which records of a partition are handed out: each once, in order |
@@ -35,10 +36,11 @@ mod reader;
 mod record;
 mod reports;
 mod settings;
+mod topic_id;
 pub mod topics;
 mod transaction;
 
-pub use admin::{Admin, Lag};
+pub use admin::{Admin, Lag, Member};
 pub use clients::{Clients, GroupSpec, Isolation, StartAt, TxnSpec};
 pub use error::{Error, Kind, Reaction};
 pub use group::{CommitMode, GroupConsumer, GroupEvent, GroupMetadata};
@@ -47,5 +49,6 @@ pub use part::Part;
 pub use producer::{Outgoing, Producer};
 pub use reader::Reader;
 pub use record::{Headers, Record};
+pub use topic_id::TopicId;
 pub use topics::{Mismatch, TopicSpec, TopicState};
 pub use transaction::TransactionalProducer;

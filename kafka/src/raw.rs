@@ -10,12 +10,14 @@
 //!   not become an invalid Rust enum.
 #![allow(
     unsafe_code,
-    reason = "batch consume, partition queues, raw commit and list offsets exist only as C calls"
+    reason = "batch consume, partition queues, raw commit, list offsets and topic ids exist only as C calls"
 )]
 
 mod calls;
 mod message;
 mod offsets;
+mod options;
+mod topics;
 
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_int};
@@ -39,6 +41,7 @@ pub(crate) use calls::{
 };
 pub(crate) use message::MessageHeaders;
 pub(crate) use offsets::{LogEnd, list_offsets};
+pub(crate) use topics::{alter_topic, topic_id};
 
 use calls::Event;
 use message::fetched;

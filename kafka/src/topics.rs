@@ -26,6 +26,9 @@ const CHANGELOG_TOMBSTONE_MS: i64 = 3 * 24 * 60 * 60 * 1000;
 /// From this many copies on, a write must reach two of them.
 const REPLICATION_FOR_MIN_ISR: i32 = 3;
 
+/// `cleanup.policy` of the changelog while `tape reset` empties it. No processor starts on it.
+pub const RESETTING: &str = "compact,delete";
+
 /// Settings whose value decides whether tape is right; the rest is tuning, which the operator may change.
 const CHECKED: [&str; 2] = ["cleanup.policy", "message.timestamp.type"];
 
@@ -141,7 +144,7 @@ pub fn check(wanted: &TopicSpec, found: &TopicState) -> Vec<Mismatch> {
         let remedy = match wanted.setting("cleanup.policy") {
             Some("compact") => {
                 "the changelog must have as many partitions as the input: stop the processor, then `tape rescale`, \
-                 or delete the changelog to rebuild the state from the input"
+                 or start over with `tape reset`"
             }
             _ => "set KAFKA_PARTITIONS to the number found, or `tape rescale`",
         };
@@ -151,7 +154,10 @@ pub fn check(wanted: &TopicSpec, found: &TopicState) -> Vec<Mismatch> {
     for name in CHECKED {
         let Some(right) = wanted.setting(name) else { continue };
         let is = found.config.get(name).map_or("not set", String::as_str);
-        if is != right {
+        if (name, right, is) == ("cleanup.policy", "compact", RESETTING) {
+            let remedy = "a `tape reset` was interrupted: run it again to its end".to_owned();
+            mismatches.push(mismatch(name, right.to_owned(), is.to_owned(), remedy));
+        } else if is != right {
             let remedy = format!(
                 "`kafka-configs.sh --alter --topic {} --add-config {name}={right}`, or choose another topic name",
                 wanted.name

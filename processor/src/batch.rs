@@ -10,6 +10,7 @@ use tape_proto::dead_letter::{DeadLetter, Header};
 use tape_state::{CodecError, Key};
 
 use crate::codec;
+use crate::context::TopicIds;
 
 /// Where a record goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,11 +141,18 @@ impl Outbox {
 /// Changes of one task's state, as keys and values of changelog and store.
 #[derive(Debug, Default)]
 pub(crate) struct StateBatch {
+    /// Stand in every meta value.
+    ids: TopicIds,
     bytes: Vec<u8>,
     entries: Vec<(Range<usize>, Option<Range<usize>>)>,
 }
 
 impl StateBatch {
+    /// Empty; what is pushed belongs to these topics.
+    pub(crate) fn new(ids: TopicIds) -> Self {
+        StateBatch { ids, ..StateBatch::default() }
+    }
+
     /// Appends a change of the logic's state.
     pub(crate) fn push(&mut self, change: &Change<'_>, settings: &Settings) -> Result<(), CodecError> {
         let out = &mut self.bytes;
@@ -156,7 +164,7 @@ impl StateBatch {
         }
         let key = start..out.len();
         let kept = match change {
-            Change::Meta(meta) => Some(codec::meta_value(meta, settings).encode(out)?),
+            Change::Meta(meta) => Some(codec::meta_value(meta, settings, self.ids).encode(out)?),
             Change::Symbol { facts, .. } => {
                 facts.map(|facts| codec::symbol_value(facts).encode(out)).transpose()?
             }

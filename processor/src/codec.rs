@@ -9,6 +9,8 @@ use tape_proto::trade::Trade;
 use tape_service::config::Processing;
 use tape_state as stored;
 
+use crate::context::TopicIds;
+
 /// The settings of the logic.
 pub fn settings(processing: &Processing) -> logic::Settings {
     logic::Settings {
@@ -109,14 +111,20 @@ pub fn alert_message(alert: &logic::Alert) -> BreakoutAlert {
     message
 }
 
-/// The stored form of the task's own state, with the windows it belongs to.
-pub(crate) fn meta_value(meta: &logic::TaskMeta, settings: &logic::Settings) -> stored::MetaValue {
+/// The stored form of the task's own state, with the windows and topics it belongs to.
+pub(crate) fn meta_value(
+    meta: &logic::TaskMeta,
+    settings: &logic::Settings,
+    ids: TopicIds,
+) -> stored::MetaValue {
     stored::MetaValue {
         stream_time: meta.stream_time,
         watermark: meta.watermark,
         window_ms: settings.window_ms,
         slide_ms: settings.slide_ms,
         generation: meta.generation,
+        input_id: ids.input.map(|id| id.0),
+        changelog_id: ids.changelog.map(|id| id.0),
     }
 }
 

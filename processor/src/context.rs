@@ -1,6 +1,6 @@
 //! What all workers of a process share, and never changes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::batch::OutputTopics;
@@ -9,7 +9,7 @@ use crate::commit::{CommitOrder, CommitSpec};
 use crate::ports::World;
 use crate::status::Status;
 use tape_analytics::Settings;
-use tape_kafka::{GroupSpec, StartAt};
+use tape_kafka::{GroupSpec, StartAt, TopicId};
 use tape_proto::output::OutputFormat;
 use tape_service::config::{Config, Format, Guarantee, OutputMode};
 use tape_service::logs::LogLimiter;
@@ -18,6 +18,13 @@ use tape_service::logs::LogLimiter;
 const MAX_POLL_INTERVAL: Duration = Duration::from_secs(300);
 /// Repeated lines about waiting are written so often at most.
 const LOG_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Which topics the names of the settings mean. An id that nobody knows (an old broker) is not checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TopicIds {
+    pub(crate) input: Option<TopicId>,
+    pub(crate) changelog: Option<TopicId>,
+}
 
 /// Shared facts of a process.
 pub(crate) struct Context<W> {
@@ -29,6 +36,8 @@ pub(crate) struct Context<W> {
     pub(crate) guarantee: Guarantee,
     pub(crate) input: Arc<str>,
     pub(crate) changelog: Arc<str>,
+    /// Known once the topics are checked.
+    ids: OnceLock<TopicIds>,
     pub(crate) group: String,
     /// `<APP_ID>-<INSTANCE_ID>`: with a worker's number, its member id and transactional id.
     pub(crate) member: String,
@@ -55,6 +64,7 @@ impl<W: World> Context<W> {
             guarantee: processing.guarantee,
             input: config.topics.raw_trades.as_str().into(),
             changelog: config.topics.changelog.as_str().into(),
+            ids: OnceLock::new(),
             group: group(config),
             member,
             session_timeout: config.kafka.session_timeout,
@@ -76,6 +86,17 @@ impl<W: World> Context<W> {
                 dead_letters: config.topics.dead_letters.clone(),
             },
         }
+    }
+
+    /// Keeps what the start has found out.
+    pub(crate) fn know(&self, ids: TopicIds) {
+        let known = *self.ids.get_or_init(|| ids);
+        debug_assert_eq!(known, ids);
+    }
+
+    /// Which topics this process works on.
+    pub(crate) fn ids(&self) -> TopicIds {
+        self.ids.get().copied().unwrap_or_default()
     }
 
     /// What a worker's place in the group is asked for with.

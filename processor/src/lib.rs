@@ -12,6 +12,8 @@
 //! | `ports` | what a worker touches outside of itself, as traits |
 //! | `orphans` | partitions that a killed member left unowned |
 //! | `startup` | topic checks |
+//! | `topic_watch` | topics that change under a running processor |
+//! | `reset` | starting over: empty state, moved offsets, a higher generation |
 //!
 //! Invariant: a task belongs to one thread; nothing on the way of a trade is shared.
 
@@ -23,12 +25,14 @@ mod intake;
 mod meters;
 mod orphans;
 mod ports;
+pub mod reset;
 mod restore;
 #[cfg(test)]
 mod simulation;
 mod startup;
 mod status;
 mod task;
+mod topic_watch;
 mod worker;
 
 use std::sync::Arc;
@@ -44,6 +48,7 @@ use context::Context;
 use orphans::{OrphanWatch, Place};
 use ports::{Real, World as _};
 use status::Status;
+use topic_watch::TopicWatch;
 use worker::Worker;
 
 /// Blocks of tables that all stores of the process keep in memory. Stores are written at commits and read at restarts, so
@@ -69,9 +74,10 @@ pub async fn run_with(config: Arc<Config>, shutdown: Shutdown, order: CommitOrde
         let (config, context, shutdown) = (Arc::clone(&config), Arc::clone(&context), shutdown.clone());
         tokio::task::spawn_blocking(move || startup::check_topics(&config, &context.world.clients, &shutdown))
     };
-    if !joined(checked.await)? {
-        return Ok(());
-    }
+    let Some(ids) = joined(checked.await)? else { return Ok(()) };
+    context.know(ids);
+    let watch = TopicWatch::new(Arc::clone(&config), &context.world.clients, ids)?;
+    let watch = tokio::spawn(watched(watch, shutdown.clone()));
     tracing::info!(workers, member = %context.member, ?address, "processor starts");
     let threads: Vec<_> = (0..workers)
         .map(|number| {
@@ -91,6 +97,13 @@ pub async fn run_with(config: Arc<Config>, shutdown: Shutdown, order: CommitOrde
     for thread in threads {
         outcome = outcome.and(joined(thread.await));
     }
+    // A worker may fail because a topic has changed; then the watch says it better.
+    let (mut watch, changed) =
+        watch.await.map_err(|panic| Failure::Other(anyhow!("a thread failed: {panic}")))?;
+    let outcome = match (changed, outcome) {
+        (Ok(()), Err(Failure::Config(mistake))) => watch.explain().await.and(Err(Failure::Config(mistake))),
+        (changed, outcome) => changed.and(outcome),
+    };
     tracing::info!("processor stopped");
     outcome
 }
@@ -98,6 +111,16 @@ pub async fn run_with(config: Arc<Config>, shutdown: Shutdown, order: CommitOrde
 /// The consumer group of the processor, for tools that ask for its lag.
 pub fn group(config: &Config) -> String {
     context::group(config)
+}
+
+/// The watch of the topics; what it finds stops the workers in order.
+async fn watched(mut watch: TopicWatch, shutdown: Shutdown) -> (TopicWatch, Result<(), Failure>) {
+    let result = watch.run(&shutdown).await;
+    if let Err(failure) = &result {
+        tracing::error!(%failure, "the topics have changed; stopping the processor");
+    }
+    shutdown.request();
+    (watch, result)
 }
 
 fn open(config: &Config, status: Status, order: CommitOrder) -> Result<Context<Real>, Failure> {

@@ -99,6 +99,7 @@ pub(crate) trait Plain {
 pub(crate) trait TaskStore: Sized {
     fn changelog_offset(&self) -> Option<i64>;
     fn apply(&mut self, changes: Changes<'_, '_>, next_changelog_offset: i64) -> Result<(), StoreError>;
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
     fn entries(&self, visit: &mut dyn FnMut(Entry<'_>)) -> Result<(), StoreError>;
     fn flush_if_due(&mut self, now: Instant) -> Result<bool, StoreError>;
     fn clear(&mut self) -> Result<(), StoreError>;

@@ -275,7 +275,7 @@ fn prepare<W: World>(
         Ok(range) => range,
         Err(error) => return Err(Hitch::Kafka(error, Some(Box::new(store)))),
     };
-    let from = match Plan::of(store.changelog_offset(), low, high) {
+    let from = match state::plan(partition, &store, (low, high), tools.context)? {
         Plan::Fresh { from } | Plan::Resume { from } => from,
         Plan::Wipe { from, stored } => {
             tracing::warn!(
@@ -304,7 +304,7 @@ fn prepare<W: World>(
         changelog,
         progress: Progress::new(from, high, tools.now),
         target: high,
-        pending: StateBatch::default(),
+        pending: StateBatch::new(tools.context.ids()),
         foreign: 0,
     })
 }

@@ -6,17 +6,24 @@ use std::time::Duration;
 use tape_kafka::{Admin, Clients, Error, Reaction, TopicSpec, topics};
 use tape_service::{Backoff, Config, Failure, Shutdown};
 
+use crate::context::TopicIds;
+
 /// Wait for one answer of the broker.
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Checks the topics, waiting for the broker as long as it takes. False: a stop was requested meanwhile.
-pub(crate) fn check_topics(config: &Config, clients: &Clients, shutdown: &Shutdown) -> Result<bool, Failure> {
+/// Checks the topics and finds out which they are, waiting for the broker as long as it takes. `None`: a stop was requested
+/// meanwhile.
+pub(crate) fn check_topics(
+    config: &Config,
+    clients: &Clients,
+    shutdown: &Shutdown,
+) -> Result<Option<TopicIds>, Failure> {
     let admin = clients.admin()?;
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     while !shutdown.is_requested() {
-        match mistakes(config, &admin) {
-            Ok(mistakes) if mistakes.is_empty() => return Ok(true),
-            Ok(mistakes) => return Err(Failure::Config(mistakes.join("\n"))),
+        match mistakes(config, &admin).and_then(|mistakes| Ok((mistakes, topic_ids(config, &admin)?))) {
+            Ok((mistakes, ids)) if mistakes.is_empty() => return Ok(Some(ids)),
+            Ok((mistakes, _)) => return Err(Failure::Config(mistakes.join("\n"))),
             Err(error) if error.reaction == Reaction::Config => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(%error, servers = %config.kafka.bootstrap_servers, "waiting for Kafka");
@@ -24,7 +31,16 @@ pub(crate) fn check_topics(config: &Config, clients: &Clients, shutdown: &Shutdo
             }
         }
     }
-    Ok(false)
+    Ok(None)
+}
+
+/// Which topics input and changelog are; one that does not exist has no id.
+pub(crate) fn topic_ids(config: &Config, admin: &Admin) -> Result<TopicIds, Error> {
+    let ask = |name: &str| match admin.partition_count(name, ASK_TIMEOUT)? {
+        Some(_) => admin.topic_id(name, ASK_TIMEOUT),
+        None => Ok(None),
+    };
+    Ok(TopicIds { input: ask(&config.topics.raw_trades)?, changelog: ask(&config.topics.changelog)? })
 }
 
 fn mistakes(config: &Config, admin: &Admin) -> Result<Vec<String>, Error> {

@@ -126,6 +126,41 @@ impl StateDir {
         })
     }
 
+    /// Locks the directory whatever its layout, to start over in it; `None` = there is no such directory. Nothing but
+    /// [`StateDir::tasks`] and [`StateDir::delete_stores`] may follow.
+    ///
+    /// # Errors
+    /// [`DirectoryError`]: in use, or not writable.
+    pub fn open_to_reset(path: impl AsRef<Path>) -> Result<Option<Self>, DirectoryError> {
+        let path = path.as_ref();
+        if !path.try_exists().map_err(failed(path, "look for it"))? {
+            return Ok(None);
+        }
+        let lock = lock(path)?;
+        Ok(Some(StateDir {
+            inner: Arc::new(Inner { path: path.to_owned(), claimed: Mutex::default(), _lock: lock }),
+        }))
+    }
+
+    /// Deletes the stores of all tasks, and says that the directory is of the present layout. Stores that were set aside
+    /// stay.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Io`].
+    pub fn delete_stores(&self) -> Result<(), DirectoryError> {
+        let path = &self.inner.path;
+        for task in self.tasks()? {
+            match fs::remove_dir_all(self.task_path(task)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(failed(path, "delete its stores")(error));
+                }
+                _ => {}
+            }
+        }
+        sync_folder(path).map_err(failed(path, "delete its stores"))?;
+        write_whole(path, VERSION, &format!("{LAYOUT_VERSION}\n")).map_err(failed(path, "write its version"))
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {

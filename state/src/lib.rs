@@ -46,6 +46,6 @@ pub use options::{Shared, Usage};
 pub use restore::{Plan, Progress, Refusal};
 pub use store::{FLUSH_INTERVAL, FLUSH_RECORDS, Store, StoreMetrics};
 pub use value::{
-    ClosedWindow, LastBreakout, MAX_CLOSED_WINDOWS, MAX_VALUE_BYTES, MetaValue, PaneValue, Print,
-    SymbolValue, VALUE_VERSION,
+    ClosedWindow, LastBreakout, MAX_CLOSED_WINDOWS, MAX_VALUE_BYTES, META_VERSION, MetaValue, PaneValue,
+    Print, SymbolValue, VALUE_VERSION,
 };

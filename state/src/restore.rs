@@ -17,7 +17,8 @@
 //! either the topic was made anew under a running application or a broker lost acknowledged records; the
 //! input offsets may not match either, so a person decides.
 //!
-//! Not seen from here: a changelog that was deleted, made anew and has grown beyond the store's offset.
+//! Not seen from here: a changelog that was deleted, made anew and has grown beyond the store's offset. The id of the topic in
+//! [`MetaValue`](crate::MetaValue) tells; the caller compares it.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -52,7 +53,7 @@ pub enum Refusal {
     /// The store has seen records that the changelog does not have.
     #[error(
         "the local state has read the changelog up to offset {stored}, but the changelog ends at {high}: it was made anew or lost \
-         records; bring the topic back, or start over with `tape reset`"
+         records; bring the topic back, or start over with `tape reset` on this machine"
     )]
     StoreAhead {
         /// Next offset to read, by the store.

@@ -103,6 +103,27 @@ impl Store {
         Ok(store)
     }
 
+    /// Reads one value of a task's store without opening it for good: nothing in it is changed. None: no store, or no such
+    /// value.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn peek(
+        directory: &StateDir,
+        partition: i32,
+        shared: &Shared,
+        key: &[u8],
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let claim = directory.claim(partition)?;
+        // RocksDB would make the folder.
+        if !claim.path.is_dir() {
+            return Ok(None);
+        }
+        DB::open_for_read_only(&shared.options(), &claim.path, false)
+            .and_then(|db| db.get(key))
+            .map_err(|error| StoreError::of_rocksdb(&claim.path, Moment::Open, &error))
+    }
+
     /// The folder of the task.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -11,8 +11,11 @@ use bincode::{Decode, Encode};
 
 use crate::error::CodecError;
 
-/// The version byte in front of every value that this program writes, and the newest one it reads.
+/// The version byte in front of panes and symbols as this program writes them, and the newest one it reads.
 pub const VALUE_VERSION: u8 = 1;
+
+/// The same of a [`MetaValue`]. Version 2 added the ids of the topics; version 1, without them, is still read.
+pub const META_VERSION: u8 = 2;
 
 /// Most closed windows that a symbol keeps: one for each slide of the longest window (K ≤ 1,440).
 pub const MAX_CLOSED_WINDOWS: usize = 1_440;
@@ -106,10 +109,40 @@ pub struct MetaValue {
     pub slide_ms: i64,
     /// Raised by `rescale` and `reset`; stands in the high bits of a row's revision.
     pub generation: u32,
+    /// The input topic whose offsets the group commits, by the id that Kafka gave it; none: nobody knew.
+    pub input_id: Option<[u8; 16]>,
+    /// The changelog topic that this state belongs to, by the id that Kafka gave it; none: nobody knew.
+    pub changelog_id: Option<[u8; 16]>,
 }
 
+/// A [`MetaValue`] of version 1.
+#[derive(Decode)]
+struct MetaValue1 {
+    stream_time: Option<i64>,
+    watermark: Option<i64>,
+    window_ms: i64,
+    slide_ms: i64,
+    generation: u32,
+}
+
+impl From<MetaValue1> for MetaValue {
+    fn from(old: MetaValue1) -> Self {
+        let MetaValue1 { stream_time, watermark, window_ms, slide_ms, generation } = old;
+        MetaValue {
+            stream_time,
+            watermark,
+            window_ms,
+            slide_ms,
+            generation,
+            input_id: None,
+            changelog_id: None,
+        }
+    }
+}
+
+/// Writing in the newest version, reading in all of them.
 macro_rules! stored {
-    ($value:ty) => {
+    ($value:ty, newest $newest:expr $(, $old:literal as $reader:ty)*) => {
         impl $value {
             /// Appends the version byte and the value to `out`. `out` is unchanged on error.
             ///
@@ -118,7 +151,7 @@ macro_rules! stored {
             pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
                 self.check().map_err(CodecError::Unstorable)?;
                 let before = out.len();
-                out.push(VALUE_VERSION);
+                out.push($newest);
                 match bincode::encode_into_std_write(self, out, LAYOUT) {
                     Ok(_) => Ok(()),
                     Err(_) => {
@@ -131,14 +164,12 @@ macro_rules! stored {
             /// Reads a value from all of `bytes`. Never panics; allocates at most [`MAX_VALUE_BYTES`].
             ///
             /// # Errors
-            /// [`CodecError::Newer`] for a version above [`VALUE_VERSION`], else [`CodecError::Malformed`].
+            /// [`CodecError::Newer`] for a version above the newest known one, else [`CodecError::Malformed`].
             pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
-                let body = versioned_body(bytes)?;
-                let (value, read) = bincode::decode_from_slice::<Self, _>(body, LAYOUT)
-                    .map_err(|_| CodecError::Malformed("value that ends early or has an impossible field"))?;
-                if read != body.len() {
-                    return Err(CodecError::Malformed("bytes behind the value"));
-                }
+                let value: Self = match versioned_body(bytes, $newest)? {
+                    $(($old, body) => whole::<$reader>(body)?.into(),)*
+                    (_, body) => whole(body)?,
+                };
                 value.check().map_err(CodecError::Malformed)?;
                 Ok(value)
             }
@@ -146,18 +177,25 @@ macro_rules! stored {
     };
 }
 
-stored!(PaneValue);
-stored!(SymbolValue);
-stored!(MetaValue);
+stored!(PaneValue, newest VALUE_VERSION);
+stored!(SymbolValue, newest VALUE_VERSION);
+stored!(MetaValue, newest META_VERSION, 1 as MetaValue1);
 
-/// What stands behind the version byte, if this program can read it.
-fn versioned_body(bytes: &[u8]) -> Result<&[u8], CodecError> {
+/// A value that takes all of `body`.
+fn whole<T: Decode<()>>(body: &[u8]) -> Result<T, CodecError> {
+    let (value, read) = bincode::decode_from_slice::<T, _>(body, LAYOUT)
+        .map_err(|_| CodecError::Malformed("value that ends early or has an impossible field"))?;
+    if read == body.len() { Ok(value) } else { Err(CodecError::Malformed("bytes behind the value")) }
+}
+
+/// The version byte and what stands behind it, if this program can read it.
+fn versioned_body(bytes: &[u8], newest: u8) -> Result<(u8, &[u8]), CodecError> {
     match bytes.split_first() {
         None => Err(CodecError::Malformed("empty value")),
         Some((0, _)) => Err(CodecError::Malformed("value with version byte 0")),
-        Some((&found, _)) if found > VALUE_VERSION => Err(CodecError::Newer { found, known: VALUE_VERSION }),
+        Some((&found, _)) if found > newest => Err(CodecError::Newer { found, known: newest }),
         Some(_) if bytes.len() > MAX_VALUE_BYTES => Err(CodecError::Malformed("value longer than 64 KiB")),
-        Some((_, body)) => Ok(body),
+        Some((&version, body)) => Ok((version, body)),
     }
 }
 

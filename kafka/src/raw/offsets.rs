@@ -1,17 +1,17 @@
 //! Ends of logs, asked of their leaders.
 
-use std::ffi::{CStr, c_char};
-use std::ptr::NonNull;
+use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer as _;
 use rdkafka_sys as sys;
-use rdkafka_sys::{RDKafkaErrorCode, RDKafkaRespErr};
+use rdkafka_sys::RDKafkaErrorCode;
 
 use super::calls::{Event, element_code, wait_for};
-use super::{ANSWER_GRACE, Consumer, Queue, millis, take_error};
+use super::options::AdminOptions;
+use super::{ANSWER_GRACE, Consumer, Queue};
 use crate::error::Facts;
 use crate::part::Part;
 
@@ -53,13 +53,14 @@ pub(crate) fn list_offsets(
         }
     }
     let queue = Queue::new(client);
-    let options = AdminOptions::list_offsets(client, read_committed, timeout)?;
+    let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS;
+    let options = AdminOptions::new(client, operation, timeout)?.isolated(read_committed)?;
     // SAFETY: client, list, options and queue are alive; the call copies list and options.
     unsafe {
         sys::rd_kafka_ListOffsets(
             client.client().native_ptr(),
             list.ptr(),
-            options.options.as_ptr(),
+            options.ptr(),
             queue.queue.as_ptr(),
         );
     }
@@ -105,45 +106,5 @@ fn listed(event: &Event<'_>) -> Vec<Listed> {
                 (topic, element.partition, answer)
             })
             .collect()
-    }
-}
-
-/// Options of an admin call; destroys them.
-struct AdminOptions {
-    options: NonNull<sys::rd_kafka_AdminOptions_t>,
-}
-
-impl AdminOptions {
-    fn list_offsets(client: &Consumer, read_committed: bool, timeout: Duration) -> Result<Self, Facts> {
-        let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS;
-        let level = match read_committed {
-            true => sys::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED,
-            false => sys::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED,
-        };
-        let mut text = [0 as c_char; 256];
-        // SAFETY: the client is alive, the options are ours, and the buffer is as large as we say.
-        unsafe {
-            let options = sys::rd_kafka_AdminOptions_new(client.client().native_ptr(), operation);
-            let options =
-                Self { options: NonNull::new(options).ok_or_else(|| Facts::of(RDKafkaErrorCode::Fail))? };
-            take_error(sys::rd_kafka_AdminOptions_set_isolation_level(options.options.as_ptr(), level))?;
-            let code = sys::rd_kafka_AdminOptions_set_request_timeout(
-                options.options.as_ptr(),
-                millis(timeout).max(1),
-                text.as_mut_ptr(),
-                text.len(),
-            );
-            match code {
-                RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(options),
-                code => Err(Facts::of(code.into())),
-            }
-        }
-    }
-}
-
-impl Drop for AdminOptions {
-    fn drop(&mut self) {
-        // SAFETY: the options are ours and destroyed once.
-        unsafe { sys::rd_kafka_AdminOptions_destroy(self.options.as_ptr()) }
     }
 }

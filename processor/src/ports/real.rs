@@ -208,6 +208,10 @@ impl TaskStore for Store {
         self.apply(changes, next_changelog_offset)
     }
 
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.get(key)
+    }
+
     fn entries(&self, visit: &mut dyn FnMut(Entry<'_>)) -> Result<(), StoreError> {
         self.entries(|entry| {
             visit(entry);

@@ -1,10 +1,12 @@
 //! From a store to memory, and whether what it holds belongs to these settings and this offset.
 
 use tape_analytics as logic;
+use tape_kafka::TopicId;
 use tape_service::Failure;
 use tape_service::config::Guarantee;
-use tape_state::{Entry, StoreError};
+use tape_state::{Entry, Key, MetaValue, Plan, StoreError};
 
+use super::Hitch;
 use crate::codec;
 use crate::context::Context;
 use crate::ports::{TaskStore, World};
@@ -13,7 +15,7 @@ use crate::ports::{TaskStore, World};
 pub(super) fn load(
     store: &impl TaskStore,
     settings: &logic::Settings,
-) -> Result<(logic::Task, Option<tape_state::MetaValue>), StoreError> {
+) -> Result<(logic::Task, Option<MetaValue>), StoreError> {
     let (mut restore, mut found) = (logic::Restore::new(settings.clone()), None);
     store.entries(&mut |entry| match entry {
         Entry::Meta(meta) => {
@@ -26,14 +28,48 @@ pub(super) fn load(
     Ok((restore.finish(), found))
 }
 
+/// The way to the end of a changelog that holds `low..high`.
+///
+/// A store that names another changelog than the one that bears the name now belongs to a topic that was deleted, whatever
+/// the offsets say. Where the new one's first records were deleted, somebody has started over since: only `tape reset` does
+/// that, and then the changelog alone says what the state is.
+pub(super) fn plan<W: World>(
+    partition: i32,
+    store: &W::Store,
+    (low, high): (i64, i64),
+    context: &Context<W>,
+) -> Result<Plan, Hitch<W::Store>> {
+    let stored = store.changelog_offset();
+    let known = meta_of(store)?.and_then(|meta| meta.changelog_id).map(TopicId);
+    match (stored, known, context.ids().changelog) {
+        (Some(stored), Some(known), Some(now)) if known != now && low > 0 => {
+            Ok(Plan::Wipe { from: low, stored })
+        }
+        (Some(_), Some(known), Some(now)) if known != now => Err(Hitch::Stop(Failure::Config(format!(
+            "task {partition}: {} was deleted and made anew since the local state was written (topic id {known}, now {now}); bring \
+             the topic back, or start over with `tape reset`",
+            context.changelog
+        )))),
+        _ => Ok(Plan::of(stored, low, high)),
+    }
+}
+
+/// The meta value of a store, if there is a readable one; damage is for [`load`] to report.
+fn meta_of(store: &impl TaskStore) -> Result<Option<MetaValue>, StoreError> {
+    let mut key = Vec::new();
+    let encoded = Key::Meta.encode(&mut key).is_ok();
+    debug_assert!(encoded, "the key of the meta value is fixed");
+    Ok(store.get(&key)?.and_then(|value| MetaValue::decode(&value).ok()))
+}
+
 /// Refuses a state that does not belong to these settings or to this offset.
 pub(super) fn check(
     partition: i32,
-    meta: Option<&tape_state::MetaValue>,
+    meta: Option<&MetaValue>,
     resumes: bool,
     context: &Context<impl World>,
 ) -> Result<(), Failure> {
-    let Context { settings, changelog, .. } = context;
+    let Context { settings, changelog, input, .. } = context;
     let exactly_once = context.guarantee == Guarantee::ExactlyOnce;
     let refuse = |what: String| Err(Failure::Config(what));
     match meta {
@@ -42,6 +78,14 @@ pub(super) fn check(
                 "task {partition}: the state was written with WINDOW_DURATION={}ms and SLIDE_DURATION={}ms, the settings say {}ms and \
              {}ms; restore the settings, or start over with `tape reset`",
                 meta.window_ms, meta.slide_ms, settings.window_ms, settings.slide_ms
+            ))
+        }
+        Some(MetaValue { input_id: Some(known), .. }) if !same(*known, context.ids().input) => {
+            let now = context.ids().input.map(|id| id.to_string()).unwrap_or_default();
+            refuse(format!(
+                "task {partition}: {input} was deleted and made anew since the state was written (topic id {}, now {now}): the \
+                 committed offset counts records of the old topic; bring that back, or start over with `tape reset`",
+                TopicId(*known)
             ))
         }
         Some(_) if !resumes && exactly_once => refuse(format!(
@@ -54,4 +98,9 @@ pub(super) fn check(
         )),
         _ => Ok(()),
     }
+}
+
+/// Nobody knows, or it is the same topic.
+fn same(known: [u8; 16], now: Option<TopicId>) -> bool {
+    now.is_none_or(|now| now.0 == known)
 }

@@ -137,6 +137,10 @@ impl TaskStore for SimStore {
         Ok(())
     }
 
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.folder(|folder| folder.applied.content.get(key).cloned()))
+    }
+
     fn entries(&self, visit: &mut dyn FnMut(Entry<'_>)) -> Result<(), StoreError> {
         self.sim.point(self.ticket);
         let content = self.folder(|folder| folder.applied.content.clone());

@@ -1,18 +1,26 @@
 use proptest::prelude::*;
 
 use super::{
-    ClosedWindow, CodecError, LastBreakout, MAX_CLOSED_WINDOWS, MAX_VALUE_BYTES, MetaValue, PaneValue, Print,
-    SymbolValue, VALUE_VERSION,
+    ClosedWindow, CodecError, LastBreakout, MAX_CLOSED_WINDOWS, MAX_VALUE_BYTES, META_VERSION, MetaValue,
+    PaneValue, Print, SymbolValue, VALUE_VERSION,
 };
 
-/// Writes, compares with the golden bytes of version 1, reads back; then every prefix must be an error, and
-/// so must more bytes.
+/// Writes, compares with the golden bytes, and reads them.
 macro_rules! check_golden {
     ($kind:ty, $value:expr, $golden:expr) => {{
         let (value, golden): ($kind, &[u8]) = ($value, $golden);
         let mut out = Vec::new();
         value.encode(&mut out).unwrap();
         assert_eq!(out, golden);
+        check_reads!($kind, value, golden);
+    }};
+}
+
+/// Reads golden bytes, also those that are not written any more; every prefix must be an error, and so must more bytes.
+macro_rules! check_reads {
+    ($kind:ty, $value:expr, $golden:expr) => {{
+        let (value, golden): ($kind, &[u8]) = ($value, $golden);
+        let mut out = golden.to_vec();
         assert_eq!(<$kind>::decode(golden), Ok(value));
         for end in 0..golden.len() {
             assert!(
@@ -82,15 +90,17 @@ fn golden_bytes_of_version_1_symbol() {
 
 #[test]
 fn golden_bytes_of_version_1_meta() {
-    check_golden!(MetaValue, MetaValue::default(), &[1, 0, 0, 0, 0, 0]);
+    check_reads!(MetaValue, MetaValue::default(), &[1, 0, 0, 0, 0, 0]);
     let meta = MetaValue {
         stream_time: Some(1_704_931_200_000),
         watermark: Some(1_704_931_140_000),
         window_ms: 300_000,
         slide_ms: 60_000,
         generation: 1,
+        input_id: None,
+        changelog_id: None,
     };
-    check_golden!(
+    check_reads!(
         MetaValue,
         meta,
         &[
@@ -103,12 +113,39 @@ fn golden_bytes_of_version_1_meta() {
 }
 
 #[test]
+fn golden_bytes_of_version_2_meta() {
+    check_golden!(MetaValue, MetaValue::default(), &[2, 0, 0, 0, 0, 0, 0, 0]);
+    let meta = MetaValue {
+        stream_time: Some(1_704_931_200_000),
+        watermark: None,
+        window_ms: 300_000,
+        slide_ms: 60_000,
+        generation: 300,
+        input_id: Some([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 251]),
+        changelog_id: Some([255; 16]),
+    };
+    check_golden!(
+        MetaValue,
+        meta,
+        &[
+            2, 1, 253, 0, 24, 163, 235, 25, 3, 0, 0, // stream time
+            0, // watermark
+            252, 192, 39, 9, 0, 252, 192, 212, 1, 0, // window, slide
+            251, 44, 1, // generation
+            1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+            251, // id of the input, bytes as they are
+            1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+        ]
+    );
+}
+
+#[test]
 fn another_version_is_told_apart_from_damage() {
-    let newer = MetaValue::decode(&[VALUE_VERSION + 1, 1, 2, 3]).unwrap_err();
-    assert_eq!(newer, CodecError::Newer { found: 2, known: 1 });
+    let newer = MetaValue::decode(&[META_VERSION + 1, 1, 2, 3]).unwrap_err();
+    assert_eq!(newer, CodecError::Newer { found: 3, known: 2 });
     assert_eq!(
         newer.to_string(),
-        "written by a newer version of tape (format 2, this one reads up to 1); use that version or `tape reset`"
+        "written by a newer version of tape (format 3, this one reads up to 2); use that version or `tape reset`"
     );
     assert_eq!(PaneValue::decode(&[255; 100_000]), Err(CodecError::Newer { found: 255, known: 1 }));
     assert_eq!(PaneValue::decode(&[]), Err(CodecError::Malformed("empty value")));
@@ -199,13 +236,16 @@ fn symbol() -> impl Strategy<Value = SymbolValue> {
 }
 
 fn meta() -> impl Strategy<Value = MetaValue> {
-    any::<(Option<i64>, Option<i64>, i64, i64, u32)>().prop_map(
-        |(stream_time, watermark, window_ms, slide_ms, generation)| MetaValue {
+    let ids = any::<(Option<[u8; 16]>, Option<[u8; 16]>)>();
+    (any::<(Option<i64>, Option<i64>, i64, i64, u32)>(), ids).prop_map(
+        |((stream_time, watermark, window_ms, slide_ms, generation), (input_id, changelog_id))| MetaValue {
             stream_time,
             watermark,
             window_ms,
             slide_ms,
             generation,
+            input_id,
+            changelog_id,
         },
     )
 }
@@ -226,7 +266,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_a_value_or_an_error(mut bytes in proptest::collection::vec(any::<u8>(), 1..300)) {
-        for version in [bytes[0], VALUE_VERSION] {
+        for version in [bytes[0], VALUE_VERSION, META_VERSION] {
             bytes[0] = version;
             let _ = (PaneValue::decode(&bytes), SymbolValue::decode(&bytes), MetaValue::decode(&bytes));
         }

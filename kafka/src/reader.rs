@@ -31,7 +31,8 @@ use crate::reports;
 pub struct Reader {
     // In this order they are dropped: handles first, then the client.
     lanes: Lanes<Arc<Topic>>,
-    topics: HashMap<Arc<str>, Arc<Topic>>,
+    /// Topics that were read, and how many partitions they had.
+    topics: HashMap<Arc<str>, (Arc<Topic>, i32)>,
     ready: Queue,
     scratch: Scratch,
     client: Arc<Consumer>,
@@ -70,17 +71,11 @@ impl Reader {
     pub fn assign(&mut self, parts: &[(Part, i64)], timeout: Duration) -> Result<(), Error> {
         let deadline = Instant::now() + timeout;
         offsets(parts, || "assign".to_owned())?;
-        let mut counts: HashMap<Arc<str>, i32> = HashMap::new();
         for (part, _) in parts {
-            if !counts.contains_key(&part.topic) {
-                let left = deadline.saturating_duration_since(Instant::now());
-                counts.insert(
-                    Arc::clone(&part.topic),
-                    probe::partition_count(&self.client, &part.topic, left)?,
-                );
-            }
-            if !(0..counts[&part.topic]).contains(&part.partition) {
-                return Err(Error::from_code(format!("read {part}"), RDKafkaErrorCode::UnknownPartition));
+            let is_known =
+                self.topics.get(&part.topic).is_some_and(|(_, count)| (0..*count).contains(&part.partition));
+            if !is_known {
+                self.learn(part, deadline.saturating_duration_since(Instant::now()))?;
             }
         }
         parts.iter().try_for_each(|(part, offset)| self.begin(part, *offset))
@@ -137,19 +132,24 @@ impl Reader {
         self.position(part).is_some_and(|position| position >= target)
     }
 
+    /// Asks for a topic's partitions, once for all of them.
+    fn learn(&mut self, part: &Part, timeout: Duration) -> Result<(), Error> {
+        let action = || format!("read {part}");
+        let count = probe::partition_count(&self.client, &part.topic, timeout)?;
+        if !(0..count).contains(&part.partition) {
+            return Err(Error::from_code(action(), RDKafkaErrorCode::UnknownPartition));
+        }
+        let topic =
+            Topic::new(&self.client, &part.topic).map_err(|facts| Error::from_facts(action(), &facts))?;
+        self.topics.insert(Arc::clone(&part.topic), (Arc::new(topic), count));
+        Ok(())
+    }
+
     fn begin(&mut self, part: &Part, offset: i64) -> Result<(), Error> {
         self.unassign(part);
         let action = || format!("read {part} from offset {offset}");
-        let topic = match self.topics.get(&part.topic) {
-            Some(topic) => Arc::clone(topic),
-            None => {
-                let topic = Topic::new(&self.client, &part.topic)
-                    .map_err(|facts| Error::from_facts(action(), &facts))?;
-                let topic = Arc::new(topic);
-                self.topics.insert(Arc::clone(&part.topic), Arc::clone(&topic));
-                topic
-            }
-        };
+        let (topic, _) = &self.topics[&part.topic];
+        let topic = Arc::clone(topic);
         topic
             .start(part.partition, offset, &self.ready)
             .map_err(|facts| Error::from_facts(action(), &facts))?;

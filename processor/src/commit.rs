@@ -141,7 +141,7 @@ impl<W: World> Committer<W> {
         }
         let acked = match &self.output {
             Output::Transactional(producer) => self.transaction(world, producer, group, &tasks, outbox)?,
-            Output::Plain(producer) => self.flush(producer, group, &tasks, outbox)?,
+            Output::Plain(producer) => self.flush(world, producer, &tasks, outbox)?,
         };
         apply::<W>(&mut tasks, &acked, &mut committed);
         for (_, task) in &mut tasks {
@@ -150,8 +150,9 @@ impl<W: World> Committer<W> {
             task.uncommitted = false;
         }
         let outside = self.spec.order == CommitOrder::OffsetsOutside;
-        if outside || matches!(self.output, Output::Plain(_)) {
-            group.commit_offsets(&self.offsets(&tasks), STEP_TIMEOUT)?;
+        let offsets = self.offsets(&tasks);
+        if (outside || matches!(self.output, Output::Plain(_))) && !offsets.is_empty() {
+            group.commit_offsets(&offsets, STEP_TIMEOUT)?;
         }
         outbox.clear();
         Ok(committed)
@@ -183,8 +184,8 @@ impl<W: World> Committer<W> {
     /// Steps 2 and 3 without a transaction. There is one writer a changelog partition, so its end is behind our changes.
     fn flush(
         &self,
+        world: &W,
         producer: &W::Plain,
-        group: &W::Group,
         tasks: &Tasks<'_, W>,
         outbox: &Outbox,
     ) -> Result<Vec<Option<i64>>, Error> {
@@ -200,8 +201,8 @@ impl<W: World> Committer<W> {
         let mut ends = Vec::with_capacity(tasks.len());
         for (partition, task) in tasks {
             let part = Part::new(Arc::clone(&self.spec.changelog), *partition);
-            let end = || group.end_offset(&part, Isolation::ReadUncommitted, STEP_TIMEOUT);
-            ends.push(if task.changes.is_empty() { None } else { Some(end()?) });
+            let end = || world.log_ends(&[part], Isolation::ReadUncommitted, STEP_TIMEOUT);
+            ends.push(if task.changes.is_empty() { None } else { end()?.first().copied() });
         }
         Ok(ends)
     }

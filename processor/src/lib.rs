@@ -72,11 +72,11 @@ pub async fn run_with(config: Arc<Config>, shutdown: Shutdown, order: CommitOrde
     let context = Arc::new(open(&config, status, order)?);
     let checked = {
         let (config, context, shutdown) = (Arc::clone(&config), Arc::clone(&context), shutdown.clone());
-        tokio::task::spawn_blocking(move || startup::check_topics(&config, &context.world.clients, &shutdown))
+        tokio::task::spawn_blocking(move || startup::check_topics(&config, &context.world.admin, &shutdown))
     };
     let Some(ids) = joined(checked.await)? else { return Ok(()) };
     context.know(ids);
-    let watch = TopicWatch::new(Arc::clone(&config), &context.world.clients, ids)?;
+    let watch = TopicWatch::new(Arc::clone(&config), Arc::clone(&context.world.admin), ids);
     let watch = tokio::spawn(watched(watch, shutdown.clone()));
     tracing::info!(workers, member = %context.member, ?address, "processor starts");
     let threads: Vec<_> = (0..workers)
@@ -129,8 +129,9 @@ fn open(config: &Config, status: Status, order: CommitOrder) -> Result<Context<R
     let instance = state.instance_id(config.processing.instance_id.as_deref()).map_err(refused)?;
     let member = format!("{}-{instance}", config.app_id);
     let clients = Clients::new(&config.kafka, &member);
+    let admin = Arc::new(clients.admin()?);
     let shared = Shared::new(STORE_CACHE_BYTES, STORE_BUFFER_BYTES);
-    let context = Context::new(config, member, Real { clients, state, shared }, status, order);
+    let context = Context::new(config, member, Real { clients, admin, state, shared }, status, order);
     context.settings.check().map_err(|error| Failure::Config(error.to_string()))?;
     Ok(context)
 }
@@ -139,11 +140,12 @@ fn work(context: Arc<Context<Real>>, number: usize, shutdown: &Shutdown) -> Resu
     // The first worker watches for all.
     let place = (number == 0).then(|| Place {
         clients: context.world.clients.clone(),
+        admin: Arc::clone(&context.world.admin),
         group: context.group.clone(),
         input: context.input.to_string(),
         member: context.member.clone(),
     });
-    let orphans = place.map(|place| OrphanWatch::new(place, context.world.now())).transpose()?;
+    let orphans = place.map(|place| OrphanWatch::new(place, context.world.now()));
     match Worker::start(context, number, orphans, shutdown)? {
         Some(worker) => worker.run(shutdown),
         None => Ok(()),

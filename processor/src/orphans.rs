@@ -27,7 +27,6 @@ const PUSH_POLL: Duration = Duration::from_millis(20);
 /// Looks for unowned partitions.
 pub(crate) struct OrphanWatch {
     place: Arc<Place>,
-    admin: Admin,
     next: Instant,
     /// The last look found some.
     suspected: bool,
@@ -37,6 +36,7 @@ pub(crate) struct OrphanWatch {
 /// Where to look, and as whom.
 pub(crate) struct Place {
     pub(crate) clients: Clients,
+    pub(crate) admin: Arc<Admin>,
     pub(crate) group: String,
     pub(crate) input: String,
     /// Our process, by the name that the group knows.
@@ -44,9 +44,8 @@ pub(crate) struct Place {
 }
 
 impl OrphanWatch {
-    pub(crate) fn new(place: Place, now: Instant) -> Result<Self, Error> {
-        let admin = place.clients.admin()?;
-        Ok(OrphanWatch { place: Arc::new(place), admin, next: now + INTERVAL, suspected: false, push: None })
+    pub(crate) fn new(place: Place, now: Instant) -> Self {
+        OrphanWatch { place: Arc::new(place), next: now + INTERVAL, suspected: false, push: None }
     }
 
     /// Looks, when it is time. What cannot be asked now is asked the next time.
@@ -79,13 +78,13 @@ impl OrphanWatch {
 
     /// Partitions without an owner, if it is for this process to act.
     fn orphans(&self) -> Result<Vec<i32>, Error> {
-        let Some(members) = self.admin.stable_members(&self.place.group, ASK_TIMEOUT)? else {
+        let Some(members) = self.place.admin.stable_members(&self.place.group, ASK_TIMEOUT)? else {
             return Ok(Vec::new());
         };
         if !acts(&members, &self.place.member) {
             return Ok(Vec::new());
         }
-        let count = self.admin.partition_count(&self.place.input, ASK_TIMEOUT)?.unwrap_or(0);
+        let count = self.place.admin.partition_count(&self.place.input, ASK_TIMEOUT)?.unwrap_or(0);
         Ok(unowned(&members, &self.place.input, count))
     }
 }

@@ -42,6 +42,10 @@ pub(crate) trait World {
     fn changelog(&self) -> Result<Self::Changelog, Error>;
     fn transactions(&self, id: &str, spec: TxnSpec) -> Result<Self::Transactions, Error>;
     fn plain(&self, settings: &config::Producer) -> Result<Self::Plain, Error>;
+    /// The first offset of each log, on a connection where no fetch is in the way.
+    fn log_starts(&self, parts: &[Part], timeout: Duration) -> Result<Vec<i64>, Error>;
+    /// The offset behind the last record of each log, likewise.
+    fn log_ends(&self, parts: &[Part], isolation: Isolation, timeout: Duration) -> Result<Vec<i64>, Error>;
     fn open_store(&self, partition: i32) -> Result<Self::Store, StoreError>;
     fn set_aside(&self, partition: i32) -> Result<PathBuf, StoreError>;
 }
@@ -63,15 +67,12 @@ pub(crate) trait Group {
     fn position(&self, part: &Part) -> Option<i64>;
     fn committed(&self, part: &Part, timeout: Duration) -> Result<Option<i64>, Error>;
     fn ask_committed(&self, part: &Part, timeout: Duration) -> Question;
-    fn watermarks(&self, part: &Part, isolation: Isolation, timeout: Duration) -> Result<(i64, i64), Error>;
-    fn end_offset(&self, part: &Part, isolation: Isolation, timeout: Duration) -> Result<i64, Error>;
     fn commit_offsets(&self, offsets: &[(Part, i64)], timeout: Duration) -> Result<(), Error>;
     fn close(self, timeout: Duration) -> bool;
 }
 
 /// [`tape_kafka::Reader`].
 pub(crate) trait Changelog {
-    fn watermarks(&self, part: &Part, isolation: Isolation, timeout: Duration) -> Result<(i64, i64), Error>;
     fn assign(&mut self, part: &Part, offset: i64, timeout: Duration) -> Result<(), Error>;
     fn unassign(&mut self, part: &Part);
     fn poll(&mut self, max: usize, timeout: Duration, f: &mut dyn FnMut(Record<'_>)) -> Result<usize, Error>;

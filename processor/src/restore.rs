@@ -15,7 +15,7 @@ mod state;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tape_kafka::{Error, Isolation, Kind, Part, Reaction, Record};
+use tape_kafka::{Error, Kind, Part, Reaction, Record};
 use tape_service::Failure;
 use tape_state::{CodecError, Entry, Key, Plan, Progress, StoreError};
 
@@ -26,7 +26,7 @@ use crate::meters;
 use crate::ports::{Changelog as _, Group as _, Question, TaskStore, World};
 use crate::task::Running;
 
-use offset::{ask, has_moved, input_offset};
+use offset::{ask, has_moved, input_offset, ranges};
 use state::{check, load};
 
 /// Wait for one answer of the broker. Other tasks of the worker stand still for so long.
@@ -262,18 +262,19 @@ fn prepare<W: World>(
     tools: &mut Tools<'_, W>,
 ) -> Result<Replaying<W::Store>, Hitch<W::Store>> {
     let input = Part::new(Arc::clone(&tools.context.input), partition);
-    let (next_offset, committed) = match input_offset(&input, committed, tools) {
+    let parts = [input, Part::new(Arc::clone(&tools.context.changelog), partition)];
+    let (range, (low, high)) = match ranges(&parts, &tools.context.world) {
+        Ok([input, changelog]) => (input, changelog),
+        Err(error) => return Err(Hitch::Kafka(error, store)),
+    };
+    let [input, changelog] = parts;
+    let (next_offset, committed) = match input_offset(&input, committed, range, tools) {
         Ok(found) => found.map_err(Hitch::Stop)?,
         Err(error) => return Err(Hitch::Kafka(error, store)),
     };
     let mut store = match store {
         Some(store) => *store,
         None => tools.context.world.open_store(partition)?,
-    };
-    let changelog = Part::new(Arc::clone(&tools.context.changelog), partition);
-    let (low, high) = match tools.reader.watermarks(&changelog, Isolation::ReadUncommitted, ASK_TIMEOUT) {
-        Ok(range) => range,
-        Err(error) => return Err(Hitch::Kafka(error, Some(Box::new(store)))),
     };
     let from = match state::plan(partition, &store, (low, high), tools.context)? {
         Plan::Fresh { from } | Plan::Resume { from } => from,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tape_kafka::{Admin, Clients, Error, Reaction, TopicSpec, topics};
+use tape_kafka::{Admin, Error, Reaction, TopicSpec, topics};
 use tape_service::{Backoff, Config, Failure, Shutdown};
 
 use crate::context::TopicIds;
@@ -15,13 +15,12 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 /// meanwhile.
 pub(crate) fn check_topics(
     config: &Config,
-    clients: &Clients,
+    admin: &Admin,
     shutdown: &Shutdown,
 ) -> Result<Option<TopicIds>, Failure> {
-    let admin = clients.admin()?;
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     while !shutdown.is_requested() {
-        match mistakes(config, &admin).and_then(|mistakes| Ok((mistakes, topic_ids(config, &admin)?))) {
+        match mistakes(config, admin).and_then(|mistakes| Ok((mistakes, topic_ids(config, admin)?))) {
             Ok((mistakes, ids)) if mistakes.is_empty() => return Ok(Some(ids)),
             Ok((mistakes, _)) => return Err(Failure::Config(mistakes.join("\n"))),
             Err(error) if error.reaction == Reaction::Config => return Err(error.into()),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use tape_kafka::{Admin, Clients, Error, TopicId};
+use tape_kafka::{Admin, Error, TopicId};
 use tape_service::{Config, Failure, Shutdown};
 
 use crate::context::TopicIds;
@@ -75,8 +75,8 @@ pub(crate) struct TopicWatch {
 }
 
 impl TopicWatch {
-    pub(crate) fn new(config: Arc<Config>, clients: &Clients, ids: TopicIds) -> Result<Self, Error> {
-        Ok(TopicWatch { config, admin: Arc::new(clients.admin()?), ids, topics: Vec::new() })
+    pub(crate) fn new(config: Arc<Config>, admin: Arc<Admin>, ids: TopicIds) -> Self {
+        TopicWatch { config, admin, ids, topics: Vec::new() }
     }
 
     /// Looks until a stop is requested, or there is a reason for one. The first look, at once, is what the later ones are

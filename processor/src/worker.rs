@@ -207,10 +207,8 @@ impl<W: World> Worker<W> {
         if self.unanswered.is_empty() {
             return Ok(());
         }
-        let mut at = Vec::with_capacity(self.unanswered.len());
-        for part in &self.unanswered {
-            at.push((part.clone(), self.consumer.end_offset(part, Isolation::ReadUncommitted, ASK_TIMEOUT)?));
-        }
+        let ends = self.context.world.log_ends(&self.unanswered, Isolation::ReadUncommitted, ASK_TIMEOUT)?;
+        let at: Vec<_> = self.unanswered.iter().cloned().zip(ends).collect();
         self.consumer.assign(&at)?;
         for part in self.unanswered.drain(..) {
             self.tasks.insert(part.partition, Task::new(part.partition));

@@ -1,12 +1,13 @@
 //! The world as it is: librdkafka, RocksDB, the system's clock.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant};
 
 use tape_kafka::{
-    Clients, CommitMode, Error, GroupConsumer, GroupEvent, GroupSpec, Isolation, Outgoing, Part, Producer,
-    Reaction, Reader, Record, TransactionalProducer, TxnSpec,
+    Admin, Clients, CommitMode, Error, GroupConsumer, GroupEvent, GroupSpec, Isolation, Outgoing, Part,
+    Producer, Reaction, Reader, Record, TransactionalProducer, TxnSpec,
 };
 use tape_service::config;
 use tape_state::{Entry, Shared, StateDir, Store, StoreError};
@@ -16,6 +17,8 @@ use super::{Changelog, Changes, Group, Plain, Question, TaskStore, Transactions,
 /// Clients of one cluster and one state folder.
 pub(crate) struct Real {
     pub(crate) clients: Clients,
+    /// Questions of all workers that need not wait behind a fetch.
+    pub(crate) admin: Arc<Admin>,
     pub(crate) state: StateDir,
     pub(crate) shared: Shared,
 }
@@ -49,6 +52,14 @@ impl World for Real {
 
     fn plain(&self, settings: &config::Producer) -> Result<Producer, Error> {
         self.clients.producer(settings)
+    }
+
+    fn log_starts(&self, parts: &[Part], timeout: Duration) -> Result<Vec<i64>, Error> {
+        Ok(self.admin.low_offsets(parts, timeout)?.into_iter().map(|(_, offset)| offset).collect())
+    }
+
+    fn log_ends(&self, parts: &[Part], isolation: Isolation, timeout: Duration) -> Result<Vec<i64>, Error> {
+        Ok(self.admin.end_offsets(parts, isolation, timeout)?.into_iter().map(|(_, offset)| offset).collect())
     }
 
     fn open_store(&self, partition: i32) -> Result<Store, StoreError> {
@@ -115,14 +126,6 @@ impl Group for GroupConsumer {
         })
     }
 
-    fn watermarks(&self, part: &Part, isolation: Isolation, timeout: Duration) -> Result<(i64, i64), Error> {
-        self.watermarks(part, isolation, timeout)
-    }
-
-    fn end_offset(&self, part: &Part, isolation: Isolation, timeout: Duration) -> Result<i64, Error> {
-        self.end_offset(part, isolation, timeout)
-    }
-
     fn commit_offsets(&self, offsets: &[(Part, i64)], timeout: Duration) -> Result<(), Error> {
         self.commit_offsets(offsets, CommitMode::Wait(timeout))
     }
@@ -133,10 +136,6 @@ impl Group for GroupConsumer {
 }
 
 impl Changelog for Reader {
-    fn watermarks(&self, part: &Part, isolation: Isolation, timeout: Duration) -> Result<(i64, i64), Error> {
-        self.watermarks(part, isolation, timeout)
-    }
-
     fn assign(&mut self, part: &Part, offset: i64, timeout: Duration) -> Result<(), Error> {
         self.assign(&[(part.clone(), offset)], timeout)
     }

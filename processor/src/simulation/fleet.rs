@@ -141,8 +141,7 @@ impl Sim {
     pub(super) fn advance(&self, ms: u64) {
         self.clock.set(self.clock.get() + ms);
         let now = self.now_ms();
-        let mut cluster = self.cluster.borrow_mut();
-        let cluster = &mut *cluster;
+        let cluster = &mut *self.cluster.borrow_mut();
         cluster.tick(now);
         // While the broker is away, no session ends, and when it is back each begins anew.
         let away = now < cluster.away_until + 500;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tape_kafka::{Error, GroupEvent, Isolation, Part, Reaction, Record};
+use tape_kafka::{Error, GroupEvent, Part, Reaction, Record};
 
 use super::group::{News, Standing};
 use super::world::{SimWorld, record, said, take};
@@ -197,15 +197,6 @@ impl Group for SimGroup {
                 None => Some(Err(said(Reaction::Retry, "committed", "timed out"))),
             }
         })
-    }
-
-    fn watermarks(&self, part: &Part, isolation: Isolation, timeout: Duration) -> Result<(i64, i64), Error> {
-        self.world.reach("watermarks", timeout)?;
-        Ok(self.world.ends(part, isolation))
-    }
-
-    fn end_offset(&self, part: &Part, isolation: Isolation, timeout: Duration) -> Result<i64, Error> {
-        Ok(self.watermarks(part, isolation, timeout)?.1)
     }
 
     fn commit_offsets(&self, offsets: &[(Part, i64)], timeout: Duration) -> Result<(), Error> {

@@ -38,11 +38,11 @@ impl SimWorld {
         }
     }
 
-    pub(super) fn ends(&self, part: &Part, isolation: Isolation) -> (i64, i64) {
+    fn end(&self, part: &Part, isolation: Isolation) -> i64 {
         let (cluster, place) = (self.sim.cluster.borrow(), place(part));
         match isolation {
-            Isolation::ReadCommitted => (0, cluster.stable_end(&place)),
-            Isolation::ReadUncommitted => (0, cluster.end(&place)),
+            Isolation::ReadCommitted => cluster.stable_end(&place),
+            Isolation::ReadUncommitted => cluster.end(&place),
         }
     }
 }
@@ -90,6 +90,16 @@ impl World for SimWorld {
         Ok(SimPlain { world: self.clone(), unsent: RefCell::default() })
     }
 
+    fn log_starts(&self, parts: &[Part], timeout: Duration) -> Result<Vec<i64>, Error> {
+        self.reach("log starts", timeout)?;
+        Ok(vec![0; parts.len()])
+    }
+
+    fn log_ends(&self, parts: &[Part], isolation: Isolation, timeout: Duration) -> Result<Vec<i64>, Error> {
+        self.reach("log ends", timeout)?;
+        Ok(parts.iter().map(|part| self.end(part, isolation)).collect())
+    }
+
     fn open_store(&self, partition: i32) -> Result<SimStore, StoreError> {
         SimStore::open(&self.sim, self.ticket, partition)
     }
@@ -107,11 +117,6 @@ pub(super) struct SimChangelog {
 }
 
 impl Changelog for SimChangelog {
-    fn watermarks(&self, part: &Part, isolation: Isolation, timeout: Duration) -> Result<(i64, i64), Error> {
-        self.world.reach("watermarks", timeout)?;
-        Ok(self.world.ends(part, isolation))
-    }
-
     fn assign(&mut self, part: &Part, offset: i64, timeout: Duration) -> Result<(), Error> {
         self.world.reach("assign", timeout)?;
         self.positions.insert(part.partition, offset);

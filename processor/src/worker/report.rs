@@ -8,7 +8,7 @@ use tape_kafka::{Isolation, Part};
 
 use super::{ASK_TIMEOUT, Worker};
 use crate::meters::{self, TaskFigures};
-use crate::ports::{Group as _, TaskStore as _, World};
+use crate::ports::{TaskStore as _, World};
 
 /// Gauges of tasks are refreshed so often.
 const FIGURES_INTERVAL: Duration = Duration::from_secs(5);
@@ -58,13 +58,14 @@ impl<W: World> Worker<W> {
         for (phase, count) in counts {
             meters::tasks(self.number, phase, count);
         }
-        for task in self.tasks.values_mut() {
+        let part = |partition: &i32| Part::new(Arc::clone(&self.context.input), *partition);
+        let parts: Vec<_> = self.tasks.keys().map(part).collect();
+        let Ok(ends) = self.context.world.log_ends(&parts, Isolation::ReadCommitted, ASK_TIMEOUT) else {
+            return;
+        };
+        for (task, end) in self.tasks.values_mut().zip(ends) {
             let partition = task.partition;
             let Some(running) = task.running() else { continue };
-            let input = Part::new(Arc::clone(&self.context.input), partition);
-            let Ok(end) = self.consumer.end_offset(&input, Isolation::ReadCommitted, ASK_TIMEOUT) else {
-                continue;
-            };
             let meta = running.logic.meta();
             TaskFigures {
                 partition,

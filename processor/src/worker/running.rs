@@ -95,7 +95,8 @@ impl<W: World> Worker<W> {
             }
             running.idle_checked = now;
             let part = Part::new(Arc::clone(&self.context.input), partition);
-            let end = self.consumer.end_offset(&part, Isolation::ReadCommitted, ASK_TIMEOUT)?;
+            let parts = std::slice::from_ref(&part);
+            let end = self.context.world.log_ends(parts, Isolation::ReadCommitted, ASK_TIMEOUT)?[0];
             // The client's position passes transaction markers, which deliver no record.
             let position = self.consumer.position(&part).unwrap_or(0).max(running.next_offset);
             if position < end {

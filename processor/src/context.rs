@@ -29,7 +29,7 @@ pub(crate) struct Context {
     pub(crate) clients: Clients,
     pub(crate) state: StateDir,
     pub(crate) shared: Shared,
-    pub(crate) status: Status,
+    pub(crate) status: Arc<Status>,
     /// For lines that would repeat while something is away.
     pub(crate) log: LogLimiter,
     pub(crate) guarantee: Guarantee,
@@ -50,9 +50,10 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(config: &Config, instance: &str, state: StateDir, status: Status) -> Self {
+    pub(crate) fn new(config: &Config, instance: &str, state: StateDir, status: Arc<Status>) -> Self {
         let processing = &config.processing;
         let member = format!("{}-{instance}", config.app_id);
+        status.set_member(&member);
         Context {
             settings: codec::settings(processing),
             clients: Clients::new(&config.kafka, &member),

@@ -9,6 +9,7 @@
 //! | `restore` | from store and changelog to a running task |
 //! | `batch` | buffers of one commit |
 //! | `codec` | wire, logic and stored values, one into another |
+//! | `status` | what a process says about itself |
 //! | `orphans` | partitions that a killed member left unowned |
 //! | `startup` | topic checks |
 //!
@@ -23,11 +24,12 @@ mod meters;
 mod orphans;
 mod restore;
 mod startup;
-mod status;
+pub mod status;
 mod task;
 mod worker;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::anyhow;
 use tape_service::{Config, Failure, Health, Shutdown, http};
@@ -42,8 +44,9 @@ use worker::Worker;
 pub async fn run(config: Arc<Config>, shutdown: Shutdown) -> Result<(), Failure> {
     let health = Health::new("processor");
     let workers = config.processing.workers;
-    let status = Status::new(health.clone(), workers);
-    let address = http::serve(config.http.processor, health, shutdown.clone()).await?;
+    let status = Arc::new(Status::new(health.clone(), &config.app_id, workers));
+    let answer = status_text(Arc::clone(&status));
+    let address = http::serve_with(config.http.processor, health, Some(answer), shutdown.clone()).await?;
     let context = Arc::new(open(&config, status)?);
     let checked = {
         let (config, context, shutdown) = (Arc::clone(&config), Arc::clone(&context), shutdown.clone());
@@ -80,7 +83,14 @@ pub fn group(config: &Config) -> String {
     context::group(config)
 }
 
-fn open(config: &Config, status: Status) -> Result<Context, Failure> {
+/// The answer to `GET /status`.
+fn status_text(status: Arc<Status>) -> http::StatusText {
+    Arc::new(move || {
+        serde_json::to_string(&status.process(Instant::now())).expect("invariant: a status has JSON's shape")
+    })
+}
+
+fn open(config: &Config, status: Arc<Status>) -> Result<Context, Failure> {
     let refused = |error: DirectoryError| Failure::Config(error.to_string());
     let state = StateDir::open(&config.processing.state_dir).map_err(refused)?;
     let instance = state.instance_id(config.processing.instance_id.as_deref()).map_err(refused)?;

@@ -7,8 +7,9 @@
 //! 4. read the changelog, read committed, by **position**, because transaction markers take offsets
 //! 5. state into memory, checked against settings and committed offset; the input is read on from there
 //!
-//! The committed offset is asked for first: once it is known, no later commit of an earlier owner can succeed.
+//! `course` tells how far it is. The committed offset is asked for first: once it is known, no later commit of an earlier owner can succeed.
 
+mod course;
 mod state;
 
 use std::sync::Arc;
@@ -21,9 +22,9 @@ use tape_state::{CodecError, Entry, Key, Plan, Progress, Store, StoreError};
 use crate::batch::StateBatch;
 use crate::context::Context;
 use crate::intake::RejectWindow;
-use crate::meters;
 use crate::task::Running;
 
+use course::Course;
 use state::{check, load};
 
 /// Wait for one answer of the broker. Other tasks of the worker stand still for so long.
@@ -60,7 +61,7 @@ struct Replaying {
     /// The group has committed an offset before.
     resumes: bool,
     changelog: Part,
-    progress: Progress,
+    course: Course,
     target: i64,
     pending: StateBatch,
     foreign: u64,
@@ -115,7 +116,7 @@ impl Restoring {
     pub(crate) fn progress(&self) -> Option<&Progress> {
         match &self.stage {
             Stage::Asking(_) => None,
-            Stage::Replaying(replaying) => Some(&replaying.progress),
+            Stage::Replaying(replaying) => Some(replaying.course.progress()),
         }
     }
 
@@ -132,7 +133,10 @@ impl Restoring {
             None => Key::decode(key).map(drop),
         };
         match readable {
-            Ok(()) => replaying.pending.push_raw(key, record.value),
+            Ok(()) => {
+                replaying.course.count(key, record.value);
+                replaying.pending.push_raw(key, record.value);
+            }
             Err(error @ CodecError::Newer { .. }) => return Err(error),
             // Somebody else wrote to the changelog: not our state, and no reason to stop.
             Err(_) => replaying.foreign += 1,
@@ -154,7 +158,7 @@ impl Restoring {
                 }
                 Err(hitch) => hitch,
             },
-            Stage::Replaying(mut replaying) => match replaying.step(self.partition, tools) {
+            Stage::Replaying(mut replaying) => match replaying.step(tools) {
                 Ok(false) => {
                     self.stage = Stage::Replaying(replaying);
                     return Ok(Step::Going);
@@ -270,13 +274,13 @@ fn prepare(partition: i32, store: Option<Box<Store>>, tools: &mut Tools<'_>) -> 
     {
         return Err(Hitch::Kafka(error, Some(Box::new(store))));
     }
-    tracing::info!(task = partition, from, to = high, "restoring");
+    tracing::debug!(task = partition, from, to = high, "restoring");
     Ok(Replaying {
         store,
         next_offset,
         resumes,
         changelog,
-        progress: Progress::new(from, high, tools.now),
+        course: Course::new(partition, from, high, tools.now),
         target: high,
         pending: StateBatch::default(),
         foreign: 0,
@@ -306,21 +310,17 @@ fn input_offset(input: &Part, tools: &Tools<'_>) -> Result<Result<(i64, bool), H
 
 impl Replaying {
     /// Step 4; true when the end is reached.
-    fn step(&mut self, partition: i32, tools: &mut Tools<'_>) -> Result<bool, Hitch> {
+    fn step(&mut self, tools: &mut Tools<'_>) -> Result<bool, Hitch> {
         let position = tools.reader.position(&self.changelog);
         if let Some(position) =
             position.filter(|position| *position > self.store.changelog_offset().unwrap_or(-1))
         {
             self.store.apply(self.pending.entries(), position)?;
             self.pending.clear();
-            self.progress.advance(position, tools.now);
+            self.course.advance(position, tools.now);
             self.store.flush_if_due(tools.now)?;
-            meters::restore_remaining(partition, self.progress.remaining());
-            if let Some(suppressed) = tools.context.log.allow() {
-                tracing::info!(task = partition, progress = %self.progress, "restoring{suppressed}");
-            }
         }
-        Ok(self.progress.is_done())
+        Ok(self.course.progress().is_done())
     }
 
     /// Step 5.
@@ -337,7 +337,7 @@ impl Replaying {
         if let Err(error) = rewound {
             return Err(Hitch::Kafka(error, Some(Box::new(self.store))));
         }
-        meters::restore_remaining(partition, 0);
+        let restored = self.course.finish(tools.now);
         tracing::info!(
             task = partition,
             offset = self.next_offset,
@@ -345,6 +345,10 @@ impl Replaying {
             symbols = logic.symbol_count(),
             panes = logic.pane_count(),
             foreign = self.foreign,
+            restored = restored.records,
+            bytes = restored.bytes,
+            took_ms = restored.took_ms,
+            per_second = restored.per_second,
             "running"
         );
         Ok(Running {

@@ -8,6 +8,8 @@ use tape_kafka::{Isolation, Part};
 
 use super::{ASK_TIMEOUT, Worker};
 use crate::meters::{self, TaskFigures};
+use crate::status::{self, RestoreStatus, TaskStatus};
+use crate::task::{Phase, Task};
 
 /// Gauges of tasks are refreshed so often.
 const FIGURES_INTERVAL: Duration = Duration::from_secs(5);
@@ -35,7 +37,7 @@ impl Worker {
         let degraded = self.tasks.values().find(|task| task.is_degraded());
         let wait = match degraded {
             _ if !self.joined => "joining the group".to_owned(),
-            _ if running < all || !self.unanswered.is_empty() => format!("{running} of {all} tasks run"),
+            _ if running < all || !self.unanswered.is_empty() => self.waiting(running),
             Some(task) => format!(
                 "task {} rejects more than half of its records; see the dead-letter topic for the reasons",
                 task.partition
@@ -44,6 +46,7 @@ impl Worker {
         };
         self.context.status.report(self.number, &wait);
         let now = Instant::now();
+        self.context.status.tasks(self.number, now, || self.tasks.values().map(|task| self.status_of(task)).collect());
         if now < self.next_figures {
             return;
         }
@@ -68,6 +71,41 @@ impl Worker {
                 watermark: meta.watermark,
             }
             .report();
+        }
+    }
+
+    fn waiting(&self, running: usize) -> String {
+        let restores = self.tasks.values().filter_map(|task| match &task.phase {
+            Phase::Restoring(restoring) => Some((task.partition, restoring.progress()?)),
+            _ => None,
+        });
+        status::waiting(running, self.tasks.len(), restores)
+    }
+
+    fn status_of(&self, task: &Task) -> TaskStatus {
+        let base = TaskStatus {
+            partition: task.partition,
+            worker: self.number,
+            phase: task.phase.name().to_owned(),
+            ..TaskStatus::default()
+        };
+        match &task.phase {
+            Phase::Restoring(restoring) => {
+                TaskStatus { restore: restoring.progress().map(RestoreStatus::of), ..base }
+            }
+            Phase::Running(running) => {
+                let meta = running.logic.meta();
+                TaskStatus {
+                    next_offset: Some(running.next_offset),
+                    changelog_offset: running.store.changelog_offset(),
+                    stream_time: meta.stream_time,
+                    watermark: meta.watermark,
+                    symbols: Some(running.logic.symbol_count()),
+                    panes: Some(running.logic.pane_count()),
+                    ..base
+                }
+            }
+            Phase::Created | Phase::Suspended(_) | Phase::Closed => base,
         }
     }
 

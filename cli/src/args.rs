@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::backtest::BacktestArgs;
 use crate::demo::DemoArgs;
+use crate::dump::DumpArgs;
 use crate::settings::ConfigArgs;
 use crate::source::ProduceArgs;
 use crate::tail::TailArgs;
@@ -89,8 +90,10 @@ pub(crate) enum Command {
     Process,
     /// Role: write windows and alerts to PostgreSQL
     Sink,
-    /// Print records of a topic as JSON lines
+    /// Print records of a topic as JSON lines, live and decoded
     Tail(TailArgs),
+    /// Print a store, the changelog or a topic as it stands, to its end
+    Dump(DumpArgs),
     /// List the effective settings and where each comes from
     Config(ConfigArgs),
 }

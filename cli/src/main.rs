@@ -8,6 +8,8 @@
 //! | `roles` | `produce`, `process`, `sink`, `migrate` |
 //! | `topics` | `topics`: creates and checks |
 //! | `tail` | `tail`: a topic as JSON lines |
+//! | `dump` | `dump`: stores and topics as they stand |
+//! | `lines`, `span` | records as JSON, and which of them are read |
 //! | `settings` | `config`: the effective settings |
 //! | `source`, `layout` | options that name a source of trades and the shape of its files |
 //! | `output` | what reaches the terminal, and the exit code |
@@ -17,11 +19,14 @@
 mod args;
 mod backtest;
 mod demo;
+mod dump;
 mod layout;
+mod lines;
 mod output;
 mod roles;
 mod settings;
 mod source;
+mod span;
 mod tail;
 mod topics;
 
@@ -61,6 +66,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Process => roles::process(loaded.config),
         Command::Sink => roles::sink(loaded.config),
         Command::Tail(args) => tail::run(&args, &loaded.config),
+        Command::Dump(args) => dump::run(&args, &loaded.config),
         Command::Config(args) => settings::run(&args, &loaded),
     }
 }

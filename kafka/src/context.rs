@@ -43,11 +43,7 @@ pub(crate) struct Journal {
 
 impl Journal {
     pub(crate) fn new() -> Self {
-        Self {
-            errors: LogLimiter::new(FLOOD_INTERVAL),
-            trouble: Mutex::new(None),
-            served: AtomicU64::new(0),
-        }
+        Self { errors: LogLimiter::new(FLOOD_INTERVAL), trouble: Mutex::new(None), served: AtomicU64::new(0) }
     }
 
     /// How many callbacks came so far.

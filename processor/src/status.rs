@@ -122,8 +122,7 @@ struct Said {
 
 impl Status {
     pub(crate) fn new(health: Health, app_id: &str, workers: usize) -> Self {
-        let said =
-            || Said { waits_for: "joining the group".to_owned(), tasks: Vec::new(), at: None };
+        let said = || Said { waits_for: "joining the group".to_owned(), tasks: Vec::new(), at: None };
         Status {
             health,
             app_id: app_id.to_owned(),
@@ -183,9 +182,9 @@ impl Status {
         let worker = |(worker, said): (usize, &Said)| WorkerStatus {
             worker,
             waits_for: said.waits_for.clone(),
-            silent_ms: said.at.map(|at| {
-                u64::try_from(now.saturating_duration_since(at).as_millis()).unwrap_or(u64::MAX)
-            }),
+            silent_ms: said
+                .at
+                .map(|at| u64::try_from(now.saturating_duration_since(at).as_millis()).unwrap_or(u64::MAX)),
         };
         ProcessStatus {
             app_id: self.app_id.clone(),

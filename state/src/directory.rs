@@ -111,7 +111,8 @@ impl StateDir {
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("create it"))?;
         let lock = lock(path)?;
         if !check_version(path)? {
-            write_whole(path, VERSION, &format!("{LAYOUT_VERSION}\n")).map_err(failed("write its version"))?;
+            write_whole(path, VERSION, &format!("{LAYOUT_VERSION}\n"))
+                .map_err(failed("write its version"))?;
         }
         Ok(StateDir {
             inner: Arc::new(Inner { path: path.to_owned(), claimed: Mutex::default(), _lock: lock }),

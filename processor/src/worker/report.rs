@@ -46,7 +46,9 @@ impl Worker {
         };
         self.context.status.report(self.number, &wait);
         let now = Instant::now();
-        self.context.status.tasks(self.number, now, || self.tasks.values().map(|task| self.status_of(task)).collect());
+        self.context
+            .status
+            .tasks(self.number, now, || self.tasks.values().map(|task| self.status_of(task)).collect());
         if now < self.next_figures {
             return;
         }

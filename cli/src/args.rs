@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::backtest::BacktestArgs;
+use crate::check::CheckArgs;
 use crate::demo::DemoArgs;
 use crate::dump::DumpArgs;
 use crate::settings::ConfigArgs;
 use crate::source::ProduceArgs;
+use crate::status::StatusArgs;
 use crate::tail::TailArgs;
 use crate::topics::TopicsArgs;
 
@@ -92,8 +94,12 @@ pub(crate) enum Command {
     Sink,
     /// Print records of a topic as JSON lines, live and decoded
     Tail(TailArgs),
+    /// Say whether the pipeline is well: members, tasks, lag, watermarks
+    Status(StatusArgs),
     /// Print a store, the changelog or a topic as it stands, to its end
     Dump(DumpArgs),
+    /// Compare stores with the changelog, and the changelog with the input
+    Check(CheckArgs),
     /// List the effective settings and where each comes from
     Config(ConfigArgs),
 }

@@ -8,6 +8,8 @@
 //! | `roles` | `produce`, `process`, `sink`, `migrate` |
 //! | `topics` | `topics`: creates and checks |
 //! | `tail` | `tail`: a topic as JSON lines |
+//! | `status` | `status`: groups, lag, tasks |
+//! | `check` | `check`: store, changelog and input against each other |
 //! | `dump` | `dump`: stores and topics as they stand |
 //! | `lines`, `span` | records as JSON, and which of them are read |
 //! | `settings` | `config`: the effective settings |
@@ -18,6 +20,7 @@
 
 mod args;
 mod backtest;
+mod check;
 mod demo;
 mod dump;
 mod layout;
@@ -27,6 +30,7 @@ mod roles;
 mod settings;
 mod source;
 mod span;
+mod status;
 mod tail;
 mod topics;
 
@@ -66,6 +70,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Process => roles::process(loaded.config),
         Command::Sink => roles::sink(loaded.config),
         Command::Tail(args) => tail::run(&args, &loaded.config),
+        Command::Status(args) => status::run(&args, &loaded.config),
+        Command::Check(args) => check::run(&args, &loaded.config),
         Command::Dump(args) => dump::run(&args, &loaded.config),
         Command::Config(args) => settings::run(&args, &loaded),
     }

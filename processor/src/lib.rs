@@ -9,6 +9,7 @@
 //! | `restore` | from store and changelog to a running task |
 //! | `batch` | buffers of one commit |
 //! | `codec` | wire, logic and stored values, one into another |
+//! | `recompute` | the state of a task from its input alone |
 //! | `status` | what a process says about itself |
 //! | `orphans` | partitions that a killed member left unowned |
 //! | `startup` | topic checks |
@@ -22,6 +23,7 @@ mod context;
 mod intake;
 mod meters;
 mod orphans;
+pub mod recompute;
 mod restore;
 mod startup;
 pub mod status;

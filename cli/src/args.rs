@@ -42,6 +42,11 @@ EXAMPLES
       tape tail raw-trades --from earliest --until-end > trades.jsonl
       tape backtest trades.jsonl
 
+  Is it well, what does the state hold, and is it right:
+      tape status --watch
+      tape dump state --symbol AAPL
+      tape check
+
 ENVIRONMENT
   Settings come from the environment, from a TOML file (--config FILE or TAPE_CONFIG; the same names), or are defaults, in \
 this order. `tape config` lists them all with their values. Those needed first:

@@ -134,7 +134,7 @@ impl Journal {
             // It follows a line that says why, and tells no more.
             Some(Code::AllBrokersDown) => None,
             // The caller gets it as its error.
-            Some(Code::Fenced | Code::Fatal) => None,
+            Some(Code::Fenced | Code::FencedInstanceId | Code::Fatal) => None,
             Some(Code::BrokerTransportFailure | Code::Resolve) => CONNECTIONS.allow(),
             _ => self.errors.allow(),
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use tape_state::{Key, MetaValue};
 
 use crate::lines::state::entry;
@@ -12,13 +12,13 @@ use crate::lines::state::entry;
 pub(super) type State = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// An entry that is not the same.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct Difference {
     /// `differs`, `missing` (found should have it) or `extra` (found should not).
     pub(super) kind: &'static str,
-    pub(super) key: Value,
-    pub(super) expected: Value,
-    pub(super) found: Value,
+    pub(super) key: Box<RawValue>,
+    pub(super) expected: Box<RawValue>,
+    pub(super) found: Box<RawValue>,
     /// As it stands.
     #[serde(skip)]
     pub(super) raw_key: Vec<u8>,
@@ -57,15 +57,15 @@ pub(super) fn meta(state: &State) -> Option<MetaValue> {
     MetaValue::decode(state.get(&key)?).ok()
 }
 
-/// Key and value as JSON; what does not decode is named.
-fn shown(key: &[u8], value: Option<&Vec<u8>>) -> (Value, Value) {
-    let text = |error: String| (Value::String(format!("unreadable: {error}")), Value::Null);
+/// Key and value as JSON, decimals exact; what does not decode is named.
+fn shown(key: &[u8], value: Option<&Vec<u8>>) -> (Box<RawValue>, Box<RawValue>) {
+    const SHAPE: &str = "keys and values of the state have JSON's shape";
     match entry(key, value.map(Vec::as_slice)) {
-        Err(error) => text(error),
-        Ok(entry) => {
-            let json = |value: Result<Value, serde_json::Error>| value.unwrap_or(Value::Null);
-            (json(serde_json::to_value(&entry.key)), json(serde_json::to_value(&entry.value)))
+        Err(error) => {
+            let text = || to_raw_value(&format!("unreadable: {error}")).expect(SHAPE);
+            (text(), text())
         }
+        Ok(entry) => (to_raw_value(&entry.key).expect(SHAPE), to_raw_value(&entry.value).expect(SHAPE)),
     }
 }
 
@@ -99,7 +99,7 @@ mod tests {
             compare(&expected, &found).iter().map(|found| format!("{} {}", found.kind, found.key)).collect();
         assert_eq!(
             shown,
-            ["differs \"meta\"", "missing {\"symbol\":\"A\"}", "extra {\"pane\":5,\"symbol\":\"B\"}"]
+            ["differs \"meta\"", "missing {\"symbol\":\"A\"}", "extra {\"symbol\":\"B\",\"pane\":5}"]
         );
     }
 }

@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         let well = || part("raw", 0, Some("a"), 7);
-        assert_eq!(problems(&report(1, well(), None), 7), [String::new(); 0], "unknown is not wrong");
+        assert!(problems(&report(1, well(), None), 7).is_empty(), "unknown is not wrong");
         assert_eq!(
             problems(&report(1, well(), None), 6),
             ["the processor is 7 records behind in 1 partitions"]

@@ -53,6 +53,10 @@ impl View {
     /// not yet flushed can look damaged.
     pub fn open(directory: &Path, partition: i32) -> Result<Self, StoreError> {
         let path = directory.join(task_name(partition));
+        // RocksDB would make the folder.
+        if !path.is_dir() {
+            return Err(StoreError::Io { path, detail: "there is no such folder".to_owned() });
+        }
         let mut tries = 0;
         let db = loop {
             tries += 1;

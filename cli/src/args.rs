@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::backtest::BacktestArgs;
+use crate::check::CheckArgs;
 use crate::demo::DemoArgs;
+use crate::dump::DumpArgs;
 use crate::reset::ResetArgs;
 use crate::settings::ConfigArgs;
 use crate::source::ProduceArgs;
+use crate::status::StatusArgs;
 use crate::tail::TailArgs;
 use crate::topics::TopicsArgs;
 
@@ -41,6 +44,11 @@ EXAMPLES
       tape backtest trades.jsonl
   Compute everything again, after a change of the window:
       tape reset --to earliest --dry-run
+
+  Is it well, what does the state hold, and is it right:
+      tape status --watch
+      tape dump state --symbol AAPL
+      tape check
 
 ENVIRONMENT
   Settings come from the environment, from a TOML file (--config FILE or TAPE_CONFIG; the same names), or are defaults, in \
@@ -92,10 +100,16 @@ pub(crate) enum Command {
     Process,
     /// Role: write windows and alerts to PostgreSQL
     Sink,
-    /// Print records of a topic as JSON lines
+    /// Print records of a topic as JSON lines, live and decoded
     Tail(TailArgs),
     /// Start the processor's computation over: empty its state and move its offsets
     Reset(ResetArgs),
+    /// Say whether the pipeline is well: members, tasks, lag, watermarks
+    Status(StatusArgs),
+    /// Print a store, the changelog or a topic as it stands, to its end
+    Dump(DumpArgs),
+    /// Compare stores with the changelog, and the changelog with the input
+    Check(CheckArgs),
     /// List the effective settings and where each comes from
     Config(ConfigArgs),
 }

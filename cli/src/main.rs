@@ -9,6 +9,10 @@
 //! | `topics` | `topics`: creates and checks |
 //! | `reset` | `reset`: the processor starts over |
 //! | `tail` | `tail`: a topic as JSON lines |
+//! | `status` | `status`: groups, lag, tasks |
+//! | `check` | `check`: store, changelog and input against each other |
+//! | `dump` | `dump`: stores and topics as they stand |
+//! | `lines`, `span` | records as JSON, and which of them are read |
 //! | `settings` | `config`: the effective settings |
 //! | `source`, `layout` | options that name a source of trades and the shape of its files |
 //! | `output` | what reaches the terminal, and the exit code |
@@ -17,13 +21,18 @@
 
 mod args;
 mod backtest;
+mod check;
 mod demo;
+mod dump;
 mod layout;
+mod lines;
 mod output;
 mod reset;
 mod roles;
 mod settings;
 mod source;
+mod span;
+mod status;
 mod tail;
 mod topics;
 
@@ -64,6 +73,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Sink => roles::sink(loaded.config),
         Command::Tail(args) => tail::run(&args, &loaded.config),
         Command::Reset(args) => reset::run(&args, &loaded.config),
+        Command::Status(args) => status::run(&args, &loaded.config),
+        Command::Check(args) => check::run(&args, &loaded.config),
+        Command::Dump(args) => dump::run(&args, &loaded.config),
         Command::Config(args) => settings::run(&args, &loaded),
     }
 }

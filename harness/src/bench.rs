@@ -202,6 +202,13 @@ impl Running {
     }
 }
 
+impl Drop for Running {
+    /// A test that fails must not wait for a processor that nobody stops.
+    fn drop(&mut self) {
+        self.shutdown.request();
+    }
+}
+
 /// Polls a condition until it holds.
 pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + DEADLINE;

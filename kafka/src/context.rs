@@ -3,7 +3,9 @@
 //! Invariants:
 //! - A callback only writes down. **No decision is taken and no call into librdkafka is made in a callback**, with
 //!   one exception: a consumer that is being closed answers its last rebalances itself, because nobody else will.
-//! - Lines that repeat while brokers are away pass a limiter: one per interval and kind.
+//! - **A fault costs a handful of lines.** What every client of the process reports again and again while a broker is away
+//!   (a failed connection) passes one limiter of the process; what the caller gets as an [`Error`] is not written a second
+//!   time, but for LOG_LEVEL=debug.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,13 +22,17 @@ use tracing::{debug, error, info, warn};
 use crate::error::{Error, Facts, Reaction};
 use crate::part::Part;
 
-/// One line of a kind per this interval while brokers are away: librdkafka reports each failed attempt of each
-/// connection, several a second.
+/// One line about connections per this interval: librdkafka reports each failed attempt of each connection of each client,
+/// dozens a second, and a broker that is away is one fact.
+const OUTAGE_INTERVAL: Duration = Duration::from_secs(60);
+/// One line of this interval about anything else that a client recovers from by itself.
 const FLOOD_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Lines about connections of all clients of the process.
+static CONNECTIONS: LogLimiter = LogLimiter::new(OUTAGE_INTERVAL);
 
 /// Log lines and client errors of one client.
 pub(crate) struct Journal {
-    connections: LogLimiter,
     errors: LogLimiter,
     /// Why the connections fail, if they do. librdkafka tries again and again; to the caller it looks like a broker
     /// that does not answer.
@@ -37,12 +43,7 @@ pub(crate) struct Journal {
 
 impl Journal {
     pub(crate) fn new() -> Self {
-        Self {
-            connections: LogLimiter::new(FLOOD_INTERVAL),
-            errors: LogLimiter::new(FLOOD_INTERVAL),
-            trouble: Mutex::new(None),
-            served: AtomicU64::new(0),
-        }
+        Self { errors: LogLimiter::new(FLOOD_INTERVAL), trouble: Mutex::new(None), served: AtomicU64::new(0) }
     }
 
     /// How many callbacks came so far.
@@ -56,19 +57,22 @@ impl Journal {
 
     pub(crate) fn line(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         self.count();
+        if is_returned(facility) {
+            debug!(target: "librdkafka", facility, "{line}");
+            return;
+        }
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
                 error!(target: "librdkafka", facility, "{line}");
             }
             // A broken connection is an error to librdkafka, but it goes on by itself: a warning to us.
-            RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
-                if is_flood(facility) {
-                    if let Some(suppressed) = self.connections.allow() {
-                        warn!(target: "librdkafka", facility, "{line}{suppressed}");
-                    }
-                } else {
-                    warn!(target: "librdkafka", facility, "{line}");
+            RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning if is_flood(facility) => {
+                if let Some(suppressed) = CONNECTIONS.allow() {
+                    warn!(target: "librdkafka", facility, "{line}{suppressed}");
                 }
+            }
+            RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
+                warn!(target: "librdkafka", facility, "{line}");
             }
             RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
                 info!(target: "librdkafka", facility, "{line}")
@@ -125,11 +129,19 @@ impl Journal {
 
     /// Writes a line about something that librdkafka will recover from by itself.
     pub(crate) fn note(&self, code: Option<RDKafkaErrorCode>, reason: &str) {
-        if let Some(suppressed) = self.errors.allow() {
-            match code {
-                Some(code) => warn!(target: "librdkafka", "{reason} ({code:?}){suppressed}"),
-                None => warn!(target: "librdkafka", "{reason}{suppressed}"),
-            }
+        use RDKafkaErrorCode as Code;
+        let allowed = match code {
+            // It follows a line that says why, and tells no more.
+            Some(Code::AllBrokersDown) => None,
+            // The caller gets it as its error.
+            Some(Code::Fenced | Code::FencedInstanceId | Code::Fatal) => None,
+            Some(Code::BrokerTransportFailure | Code::Resolve) => CONNECTIONS.allow(),
+            _ => self.errors.allow(),
+        };
+        match (allowed, code) {
+            (None, code) => debug!(target: "librdkafka", ?code, "{reason}"),
+            (Some(suppressed), Some(code)) => warn!(target: "librdkafka", "{reason} ({code:?}){suppressed}"),
+            (Some(suppressed), None) => warn!(target: "librdkafka", "{reason}{suppressed}"),
         }
     }
 }
@@ -143,6 +155,12 @@ fn is_refusal(code: RDKafkaErrorCode) -> bool {
             | RDKafkaErrorCode::UnsupportedSASLMechanism
             | RDKafkaErrorCode::SSL
     )
+}
+
+/// Facilities of lines about what the caller's next call returns as an error: a transaction that failed, a client that is
+/// dead.
+fn is_returned(facility: &str) -> bool {
+    matches!(facility, "TXNERR" | "FATAL" | "ADDOFFSETS" | "ADDPARTS" | "COMMITFAIL")
 }
 
 /// Facilities of the lines that repeat with each attempt to connect, or to get a producer id.

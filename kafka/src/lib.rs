@@ -44,7 +44,7 @@ pub use admin::{Admin, Lag, Member};
 pub use clients::{Clients, GroupSpec, Isolation, StartAt, TxnSpec};
 pub use error::{Error, Kind, Reaction};
 pub use group::{CommitMode, GroupConsumer, GroupEvent, GroupMetadata};
-pub use members::GroupMember;
+pub use members::{Group, GroupMember};
 pub use part::Part;
 pub use producer::{Outgoing, Producer};
 pub use reader::Reader;

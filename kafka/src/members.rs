@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::Consumer as _;
+use rdkafka::groups::GroupMemberInfo;
 
 use crate::admin::Admin;
 use crate::error::Error;
@@ -16,29 +17,72 @@ use crate::probe;
 /// The state of a group that is neither empty nor between two assignments.
 const STABLE: &str = "Stable";
 
+/// Length of the UUID at the end of a member id.
+const UUID_CHARS: usize = 36;
+
+/// A group as its coordinator describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// `Stable`, `Empty`, `PreparingRebalance`, `CompletingRebalance`, or `Dead`: there is no such group.
+    pub state: String,
+    /// Who is in it.
+    pub members: Vec<GroupMember>,
+}
+
 /// A member of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupMember {
+    /// The name that the coordinator gave it.
+    pub member_id: String,
     /// `client.id` of the member: one for all clients of a process.
     pub client_id: String,
+    /// Where it connects from.
+    pub host: String,
     /// What it was given; empty also when the bytes are of a protocol that we do not know.
     pub parts: Vec<Part>,
 }
 
+impl GroupMember {
+    /// `group.instance.id` of a static member: a coordinator names members `<instance id>-<uuid>`, dynamic ones
+    /// `<client id>-<uuid>`.
+    pub fn instance_id(&self) -> Option<&str> {
+        let at = self.member_id.len().checked_sub(UUID_CHARS)?;
+        let name = self.member_id.get(..at)?.strip_suffix('-')?;
+        (name != self.client_id).then_some(name)
+    }
+}
+
 impl Admin {
-    /// The members of a group, or `None` while the group has none or is deciding who gets what.
-    pub fn stable_members(&self, group: &str, timeout: Duration) -> Result<Option<Vec<GroupMember>>, Error> {
+    /// A group with its members, in whatever state it is.
+    pub fn group(&self, group: &str, timeout: Duration) -> Result<Group, Error> {
         let groups = probe::retry(self.probe(), timeout, |left| {
             self.probe()
                 .fetch_group_list(Some(group), left)
                 .map_err(|error| Error::from_kafka(format!("ask for the members of group {group}"), &error))
         })?;
-        let found = groups.groups().iter().find(|found| found.name() == group && found.state() == STABLE);
-        let member = |member: &rdkafka::groups::GroupMemberInfo| GroupMember {
-            client_id: member.client_id().to_owned(),
-            parts: member.assignment().and_then(parts).unwrap_or_default(),
-        };
-        Ok(found.map(|group| group.members().iter().map(member).collect()))
+        let found = groups.groups().iter().find(|found| found.name() == group);
+        Ok(found.map_or_else(
+            || Group { state: "Dead".to_owned(), members: Vec::new() },
+            |found| Group {
+                state: found.state().to_owned(),
+                members: found.members().iter().map(member).collect(),
+            },
+        ))
+    }
+
+    /// The members of a group, or `None` while the group has none or is deciding who gets what.
+    pub fn stable_members(&self, group: &str, timeout: Duration) -> Result<Option<Vec<GroupMember>>, Error> {
+        let found = self.group(group, timeout)?;
+        Ok((found.state == STABLE).then_some(found.members))
+    }
+}
+
+fn member(member: &GroupMemberInfo) -> GroupMember {
+    GroupMember {
+        member_id: member.id().to_owned(),
+        client_id: member.client_id().to_owned(),
+        host: member.client_host().trim_start_matches('/').to_owned(),
+        parts: member.assignment().and_then(parts).unwrap_or_default(),
     }
 }
 
@@ -77,8 +121,22 @@ impl<'a> Bytes<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::parts;
+    use super::{GroupMember, parts};
     use crate::part::Part;
+
+    #[test]
+    fn a_static_member_is_told_by_its_id() {
+        let member = |member_id: &str| GroupMember {
+            member_id: member_id.to_owned(),
+            client_id: "app-one".to_owned(),
+            host: String::new(),
+            parts: Vec::new(),
+        };
+        let uuid = "0f1e2d3c-0001-4002-8003-000000000004";
+        assert_eq!(member(&format!("app-one-0-{uuid}")).instance_id(), Some("app-one-0"));
+        assert_eq!(member(&format!("app-one-{uuid}")).instance_id(), None);
+        assert_eq!(member("short").instance_id(), None);
+    }
 
     #[test]
     fn reads_assignments() {

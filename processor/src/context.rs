@@ -30,7 +30,7 @@ pub(crate) struct TopicIds {
 pub(crate) struct Context<W> {
     pub(crate) world: W,
     pub(crate) settings: Settings,
-    pub(crate) status: Status,
+    pub(crate) status: Arc<Status>,
     /// For lines that would repeat while something is away.
     pub(crate) log: LogLimiter,
     pub(crate) guarantee: Guarantee,
@@ -54,8 +54,15 @@ pub(crate) struct Context<W> {
 }
 
 impl<W: World> Context<W> {
-    pub(crate) fn new(config: &Config, member: String, world: W, status: Status, order: CommitOrder) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        member: String,
+        world: W,
+        status: Arc<Status>,
+        order: CommitOrder,
+    ) -> Self {
         let processing = &config.processing;
+        status.set_member(&member);
         Context {
             world,
             settings: codec::settings(processing),

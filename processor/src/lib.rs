@@ -10,6 +10,8 @@
 //! | `batch` | buffers of one commit |
 //! | `codec` | wire, logic and stored values, one into another |
 //! | `ports` | what a worker touches outside of itself, as traits |
+//! | `recompute` | the state of a task from its input alone |
+//! | `status` | what a process says about itself |
 //! | `orphans` | partitions that a killed member left unowned |
 //! | `startup` | topic checks |
 //! | `topic_watch` | topics that change under a running processor |
@@ -25,17 +27,19 @@ mod intake;
 mod meters;
 mod orphans;
 mod ports;
+pub mod recompute;
 pub mod reset;
 mod restore;
 #[cfg(test)]
 mod simulation;
 mod startup;
-mod status;
+pub mod status;
 mod task;
 mod topic_watch;
 mod worker;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::anyhow;
 use tape_kafka::Clients;
@@ -67,8 +71,9 @@ pub async fn run(config: Arc<Config>, shutdown: Shutdown) -> Result<(), Failure>
 pub async fn run_with(config: Arc<Config>, shutdown: Shutdown, order: CommitOrder) -> Result<(), Failure> {
     let health = Health::new("processor");
     let workers = config.processing.workers;
-    let status = Status::new(health.clone(), workers);
-    let address = http::serve(config.http.processor, health, shutdown.clone()).await?;
+    let status = Arc::new(Status::new(health.clone(), &config.app_id, workers));
+    let answer = status_text(Arc::clone(&status));
+    let address = http::serve_with(config.http.processor, health, Some(answer), shutdown.clone()).await?;
     let context = Arc::new(open(&config, status, order)?);
     let checked = {
         let (config, context, shutdown) = (Arc::clone(&config), Arc::clone(&context), shutdown.clone());
@@ -123,7 +128,14 @@ async fn watched(mut watch: TopicWatch, shutdown: Shutdown) -> (TopicWatch, Resu
     (watch, result)
 }
 
-fn open(config: &Config, status: Status, order: CommitOrder) -> Result<Context<Real>, Failure> {
+/// The answer to `GET /status`.
+fn status_text(status: Arc<Status>) -> http::StatusText {
+    Arc::new(move || {
+        serde_json::to_string(&status.process(Instant::now())).expect("invariant: a status has JSON's shape")
+    })
+}
+
+fn open(config: &Config, status: Arc<Status>, order: CommitOrder) -> Result<Context<Real>, Failure> {
     let refused = |error: DirectoryError| Failure::Config(error.to_string());
     let state = StateDir::open(&config.processing.state_dir).map_err(refused)?;
     let instance = state.instance_id(config.processing.instance_id.as_deref()).map_err(refused)?;

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use metrics::{counter, gauge, histogram};
 use tape_analytics::AlertKind;
+use tape_state::Progress;
 
 /// Counts since the last hand-over.
 #[derive(Debug, Default)]
@@ -101,8 +102,21 @@ impl TaskFigures {
     }
 }
 
-/// Offsets of the changelog that a restoring task still has to read.
-pub(crate) fn restore_remaining(partition: i32, records: u64) {
-    gauge!("tape_processor_restore_remaining_records", "partition" => partition.to_string())
-        .set(records as f64);
+/// How far a restoring task is: offsets of the changelog still to read and in all, and the time that takes.
+pub(crate) fn restore(partition: i32, progress: &Progress) {
+    let partition = partition.to_string();
+    let set = |name: &'static str, value: f64| gauge!(name, "partition" => partition.clone()).set(value);
+    set("tape_processor_restore_remaining_records", progress.remaining() as f64);
+    set("tape_processor_restore_total_records", progress.total() as f64);
+    if let Some(eta) = progress.eta() {
+        set("tape_processor_restore_left_seconds", eta.as_secs_f64());
+    }
+}
+
+/// A task was restored from so many records.
+pub(crate) fn restored(partition: i32, records: u64) {
+    let label = partition.to_string();
+    gauge!("tape_processor_restore_remaining_records", "partition" => label.clone()).set(0.0);
+    gauge!("tape_processor_restore_left_seconds", "partition" => label).set(0.0);
+    counter!("tape_processor_restored_records_total").increment(records);
 }

@@ -134,7 +134,9 @@ mod tests {
     #[test]
     fn finds_what_nobody_has() {
         let member = |client_id: &str, partitions: &[i32]| GroupMember {
+            member_id: client_id.to_owned(),
             client_id: client_id.to_owned(),
+            host: String::new(),
             parts: partitions.iter().map(|partition| Part::new("trades", *partition)).collect(),
         };
         let members = [member("b", &[1, 2]), member("a", &[]), member("a", &[4])];

@@ -7,8 +7,10 @@
 //! 4. read the changelog, read committed, by **position**, because transaction markers take offsets
 //! 5. state into memory, checked against settings and committed offset; the input is read on from there
 //!
-//! The committed offset is asked for first: once it is known, no later commit of an earlier owner can succeed.
+//! The committed offset is asked for first: once it is known, no later commit of an earlier owner can succeed. `course` tells
+//! how far a restore is.
 
+mod course;
 mod offset;
 mod state;
 
@@ -22,10 +24,10 @@ use tape_state::{CodecError, Entry, Key, Plan, Progress, StoreError};
 use crate::batch::StateBatch;
 use crate::context::Context;
 use crate::intake::RejectWindow;
-use crate::meters;
 use crate::ports::{Changelog as _, Group as _, Question, TaskStore, World};
 use crate::task::Running;
 
+use course::Course;
 use offset::{ask, has_moved, input_offset, ranges};
 use state::{check, load};
 
@@ -64,7 +66,7 @@ struct Replaying<S> {
     /// The offset that the group has committed, if it has.
     committed: Option<i64>,
     changelog: Part,
-    progress: Progress,
+    course: Course,
     target: i64,
     pending: StateBatch,
     foreign: u64,
@@ -119,7 +121,7 @@ impl<S: TaskStore> Restoring<S> {
     pub(crate) fn progress(&self) -> Option<&Progress> {
         match &self.stage {
             Stage::Asking(..) => None,
-            Stage::Replaying(replaying) => Some(&replaying.progress),
+            Stage::Replaying(replaying) => Some(replaying.course.progress()),
         }
     }
 
@@ -136,7 +138,10 @@ impl<S: TaskStore> Restoring<S> {
             None => Key::decode(key).map(drop),
         };
         match readable {
-            Ok(()) => replaying.pending.push_raw(key, record.value),
+            Ok(()) => {
+                replaying.course.count(key, record.value);
+                replaying.pending.push_raw(key, record.value);
+            }
             Err(error @ CodecError::Newer { .. }) => return Err(error),
             // Somebody else wrote to the changelog: not our state, and no reason to stop.
             Err(_) => replaying.foreign += 1,
@@ -168,7 +173,7 @@ impl<S: TaskStore> Restoring<S> {
                     Err(hitch) => hitch,
                 },
             },
-            Stage::Replaying(mut replaying) => match replaying.step(self.partition, tools) {
+            Stage::Replaying(mut replaying) => match replaying.step(tools) {
                 Ok(false) => {
                     self.stage = Stage::Replaying(replaying);
                     return Ok(Step::Going);
@@ -297,13 +302,13 @@ fn prepare<W: World>(
     {
         return Err(Hitch::Kafka(error, Some(Box::new(store))));
     }
-    tracing::info!(task = partition, from, to = high, "restoring");
+    tracing::debug!(task = partition, from, to = high, "restoring");
     Ok(Replaying {
         store,
         next_offset,
         committed,
         changelog,
-        progress: Progress::new(from, high, tools.now),
+        course: Course::new(partition, from, high, tools.now),
         target: high,
         pending: StateBatch::new(tools.context.ids()),
         foreign: 0,
@@ -312,25 +317,17 @@ fn prepare<W: World>(
 
 impl<S: TaskStore> Replaying<S> {
     /// Step 4; true when the end is reached.
-    fn step<W: World<Store = S>>(
-        &mut self,
-        partition: i32,
-        tools: &mut Tools<'_, W>,
-    ) -> Result<bool, Hitch<S>> {
+    fn step<W: World<Store = S>>(&mut self, tools: &mut Tools<'_, W>) -> Result<bool, Hitch<S>> {
         let position = tools.reader.position(&self.changelog);
         if let Some(position) =
             position.filter(|position| *position > self.store.changelog_offset().unwrap_or(-1))
         {
             self.store.apply(&mut self.pending.entries(), position)?;
             self.pending.clear();
-            self.progress.advance(position, tools.now);
+            self.course.advance(position, tools.now);
             self.store.flush_if_due(tools.now)?;
-            meters::restore_remaining(partition, self.progress.remaining());
-            if let Some(suppressed) = tools.context.log.allow() {
-                tracing::info!(task = partition, progress = %self.progress, "restoring{suppressed}");
-            }
         }
-        Ok(self.progress.is_done())
+        Ok(self.course.progress().is_done())
     }
 
     /// Step 5.
@@ -357,7 +354,7 @@ impl<S: TaskStore> Replaying<S> {
         if let Err(error) = rewound {
             return Err(Hitch::Kafka(error, Some(Box::new(self.store))));
         }
-        meters::restore_remaining(partition, 0);
+        let restored = self.course.finish(tools.now);
         tracing::info!(
             task = partition,
             offset = self.next_offset,
@@ -365,6 +362,10 @@ impl<S: TaskStore> Replaying<S> {
             symbols = logic.symbol_count(),
             panes = logic.pane_count(),
             foreign = self.foreign,
+            restored = restored.records,
+            bytes = restored.bytes,
+            took_ms = restored.took_ms,
+            per_second = restored.per_second,
             "running"
         );
         Ok(Running {

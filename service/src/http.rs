@@ -1,4 +1,4 @@
-//! The small server of each role: `/health/live`, `/health/ready`, `/metrics`.
+//! The small server of each role: `/health/live`, `/health/ready`, `/metrics`, and `/status` where a role has more to say.
 //!
 //! - Health answers 200 or 503 with `{"role","status","reason"}`, `/metrics` the Prometheus text format.
 //! - It listens on loopback unless the setting says otherwise: the endpoints ask for no password.
@@ -8,6 +8,7 @@
 use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -29,6 +30,9 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// Content type of the Prometheus text format.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// What a role answers to `GET /status`: one JSON object.
+pub type StatusText = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// Starts the endpoints of one role and returns the address it listens on (port 0 asks for any free port), or
 /// `None` when `addr` is `None`. Installs the metrics recorder in both cases. Must be called inside a tokio
 /// runtime; the server is a task of it and ends with `shutdown`.
@@ -37,18 +41,34 @@ pub async fn serve(
     health: Health,
     shutdown: Shutdown,
 ) -> Result<Option<SocketAddr>, Failure> {
+    serve_with(addr, health, None, shutdown).await
+}
+
+/// As [`serve`], with an answer to `/status`. It is made anew for each question, on a thread of the runtime: it may take a
+/// short lock, not wait.
+pub async fn serve_with(
+    addr: Option<SocketAddr>,
+    health: Health,
+    status: Option<StatusText>,
+    shutdown: Shutdown,
+) -> Result<Option<SocketAddr>, Failure> {
     metrics::install()?;
     tokio::spawn(upkeep(shutdown.clone()));
     let Some(addr) = addr else { return Ok(None) };
     let listener = TcpListener::bind(addr).await.map_err(|error| refused(addr, health.role(), error))?;
     let bound = listener.local_addr().map_err(|error| Failure::Other(error.into()))?;
     info!(role = health.role(), address = %bound, "serving health and metrics");
-    tokio::spawn(run(listener, routes(health), shutdown));
+    tokio::spawn(run(listener, routes(health, status), shutdown));
     Ok(Some(bound))
 }
 
-fn routes(health: Health) -> Router {
-    Router::new()
+fn routes(health: Health, status: Option<StatusText>) -> Router {
+    let router = match status {
+        Some(status) => Router::new()
+            .route("/status", get(async move || ([(CONTENT_TYPE, "application/json")], status()))),
+        None => Router::new(),
+    };
+    router
         .route(
             "/health/live",
             get(async |State(health): State<Health>| answer(&health, "live", health.live())),

@@ -50,7 +50,10 @@ fn install(log: &Log, format: LogFormat, writer: BoxMakeWriter, colour: bool) ->
 
 /// The filter of a level or directives, or what is wrong with them.
 pub(crate) fn filter(level: &str) -> Result<EnvFilter, String> {
-    EnvFilter::builder().parse(level).map_err(|error| format!("not a filter ({error})"))
+    // The Rust binding writes by itself what we get as an error, too.
+    let is_named = level.split(',').any(|directive| directive.trim().starts_with("rdkafka"));
+    let quiet = if is_named { "" } else { ",rdkafka=off" };
+    EnvFilter::builder().parse(format!("{level}{quiet}")).map_err(|error| format!("not a filter ({error})"))
 }
 
 fn layer<S>(format: LogFormat, writer: BoxMakeWriter, colour: bool) -> Box<dyn Layer<S> + Send + Sync>

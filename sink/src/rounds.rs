@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tape_kafka::{CommitMode, Error, Isolation, Part};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::slot::{Slot, Table};
 use crate::trouble::Trouble;
@@ -16,7 +16,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Longest wait for an end offset; the loop stands still meanwhile.
 const END_TIMEOUT: Duration = Duration::from_secs(1);
 /// Least distance of two log lines about brokers that are away.
-const LOG_EVERY: Duration = Duration::from_secs(10);
+const LOG_EVERY: Duration = Duration::from_secs(60);
 
 /// State between rounds.
 #[derive(Debug, Default)]
@@ -43,6 +43,14 @@ impl Rounds {
             warn!("{why}; the sink goes on trying");
         }
         self.away = Some(why);
+    }
+
+    /// The brokers answer; the next time that they do not is news.
+    fn answered(&mut self) {
+        if self.away.take().is_some() {
+            self.last_log = None;
+            info!("Kafka answers again");
+        }
     }
 
     /// Why the brokers count as away.
@@ -83,7 +91,7 @@ impl Worker {
             Ok(None) if std::mem::take(&mut self.rounds.was_missing) => {
                 return Err(Trouble::Renew { why: "the missing topic exists now".to_owned() });
             }
-            Ok(None) => self.rounds.away = None,
+            Ok(None) => self.rounds.answered(),
             Ok(Some(topic)) => {
                 self.rounds.was_missing = true;
                 self.rounds.wait_for(format!("the topic {topic} does not exist; `tape topics` creates it"));

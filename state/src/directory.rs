@@ -110,16 +110,9 @@ impl StateDir {
         let failed = |action| failed(path, action);
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("create it"))?;
         let lock = lock(path)?;
-        match read_short(&path.join(VERSION)).map_err(failed("read its version"))? {
-            Some(found) if found.trim() == LAYOUT_VERSION.to_string() => {}
-            Some(found) => {
-                return Err(DirectoryError::Layout {
-                    path: path.to_owned(),
-                    found: found.trim().escape_debug().to_string(),
-                });
-            }
-            None => write_whole(path, VERSION, &format!("{LAYOUT_VERSION}\n"))
-                .map_err(failed("write its version"))?,
+        if !check_version(path)? {
+            write_whole(path, VERSION, &format!("{LAYOUT_VERSION}\n"))
+                .map_err(failed("write its version"))?;
         }
         Ok(StateDir {
             inner: Arc::new(Inner { path: path.to_owned(), claimed: Mutex::default(), _lock: lock }),
@@ -291,12 +284,24 @@ impl Drop for Claim {
     }
 }
 
-fn task_name(partition: i32) -> String {
+/// True when the directory has this program's layout, false when it has none yet.
+pub(crate) fn check_version(path: &Path) -> Result<bool, DirectoryError> {
+    match read_short(&path.join(VERSION)).map_err(failed(path, "read its version"))? {
+        Some(found) if found.trim() == LAYOUT_VERSION.to_string() => Ok(true),
+        Some(found) => Err(DirectoryError::Layout {
+            path: path.to_owned(),
+            found: found.trim().escape_debug().to_string(),
+        }),
+        None => Ok(false),
+    }
+}
+
+pub(crate) fn task_name(partition: i32) -> String {
     format!("task-{partition}")
 }
 
 /// The partition in the name of a task's folder; none for other names, also for ones that we would not write.
-fn task_of(name: &str) -> Option<i32> {
+pub(crate) fn task_of(name: &str) -> Option<i32> {
     let partition = name.strip_prefix("task-")?.parse().ok()?;
     (task_name(partition) == name).then_some(partition)
 }

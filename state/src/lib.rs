@@ -24,7 +24,7 @@
 //! [`StateDir::open`] once per process (it holds the lock) → [`Shared::new`] (one memory budget) → for each
 //! task [`Store::open`] → [`Plan::of`] its offset and the changelog's → [`Store::apply`] in bulk with
 //! [`Progress`] → [`Store::entries`] into memory → `apply` per commit, [`Store::flush_if_due`] between →
-//! [`Store::close`].
+//! [`Store::close`]. A tool that only looks, also beside a running processor, uses [`View`].
 //!
 //! This crate knows no other crate of the workspace, no clock (time is an argument) and no Kafka; nobody else
 //! knows RocksDB.
@@ -37,6 +37,7 @@ mod options;
 mod restore;
 mod store;
 mod value;
+mod view;
 
 pub use directory::{DirectoryError, LAYOUT_VERSION, StateDir};
 pub use entry::Entry;
@@ -49,3 +50,4 @@ pub use value::{
     ClosedWindow, LastBreakout, MAX_CLOSED_WINDOWS, MAX_VALUE_BYTES, META_VERSION, MetaValue, PaneValue,
     Print, SymbolValue, VALUE_VERSION,
 };
+pub use view::View;

@@ -125,6 +125,15 @@ impl Shared {
     }
 }
 
+/// Settings of a store that is only read, once: every table is opened at the start, because a processor at work may delete
+/// one at any moment.
+pub(crate) fn view_options() -> Options {
+    let mut options = Options::default();
+    options.set_paranoid_checks(true);
+    options.set_max_open_files(-1);
+    options
+}
+
 /// Writes skip RocksDB's log: what a crash takes comes back from the changelog.
 pub(crate) fn write_options() -> WriteOptions {
     let mut options = WriteOptions::default();

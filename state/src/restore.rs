@@ -101,7 +101,7 @@ impl Plan {
 /// How far a restore is. Counts offsets, which is an upper bound of records: compaction and transaction
 /// markers leave gaps.
 ///
-/// `Display` writes one line for a log: `120 of 1000 left, 440/s, 1 s to go`.
+/// `Display` writes one line for a log: `120 of 1,000 records left, 440/s, 1 s to go`.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
     from: i64,
@@ -168,10 +168,22 @@ impl Progress {
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} left", self.remaining(), self.total())?;
+        write!(f, "{} of {} records left", Grouped(self.remaining()), Grouped(self.total()))?;
         match (self.rate(), self.eta()) {
-            (Some(rate), Some(eta)) => write!(f, ", {rate}/s, {} s to go", eta.as_secs()),
+            (Some(rate), Some(eta)) => write!(f, ", {}/s, {} s to go", Grouped(rate), Grouped(eta.as_secs())),
             _ => Ok(()),
+        }
+    }
+}
+
+/// A number with its thousands apart.
+struct Grouped(u64);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            below @ ..1000 => write!(f, "{below}"),
+            number => write!(f, "{},{:03}", Grouped(number / 1000), number % 1000),
         }
     }
 }

@@ -37,8 +37,8 @@ pub const FLUSH_RECORDS: u64 = 500_000;
 /// Where the changelog offset stands: behind all keys of the state.
 const OFFSET_KEY: &[u8] = &[0xff];
 /// Where keys of the state start and, exclusive, end.
-const STATE_FIRST: &[u8] = &[];
-const STATE_END: &[u8] = OFFSET_KEY;
+pub(crate) const STATE_FIRST: &[u8] = &[];
+pub(crate) const STATE_END: &[u8] = OFFSET_KEY;
 
 /// The open state of one task. Dropping it without [`Store::close`] flushes too, but says nothing of errors.
 pub struct Store {
@@ -99,7 +99,7 @@ impl Store {
             next_offset: None,
             unflushed: Unflushed::default(),
         };
-        store.next_offset = store.read_offset()?;
+        store.next_offset = read_offset(&store.db, &store.claim.path)?;
         Ok(store)
     }
 
@@ -198,7 +198,7 @@ impl Store {
         &self,
         visit: impl FnMut(&[u8], &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.visit_range(scan_options(STATE_FIRST, STATE_END), visit)
+        visit_range(&self.db, self.path(), scan_options(STATE_FIRST, STATE_END), visit)
     }
 
     /// As [`Store::scan`], decoded. Every start of a task reads its state this way, which also proves the
@@ -283,40 +283,6 @@ impl Store {
         })
     }
 
-    /// The offset on disk. State without an offset, or an offset that is none, was not written by us as it
-    /// stands.
-    fn read_offset(&self) -> Result<Option<i64>, StoreError> {
-        let damaged = |what: &'static str| StoreError::of_codec(self.path(), CodecError::Malformed(what));
-        match self.db.get(OFFSET_KEY).map_err(|error| self.failed(&error))? {
-            Some(bytes) => match bytes.try_into().map(i64::from_be_bytes) {
-                Ok(offset @ 0..) => Ok(Some(offset)),
-                _ => Err(damaged("changelog offset")),
-            },
-            None => {
-                self.visit_range(range_options(STATE_FIRST, STATE_END), |_, _| {
-                    Err(damaged("state without a changelog offset"))
-                })?;
-                Ok(None)
-            }
-        }
-    }
-
-    fn visit_range<E: From<StoreError>>(
-        &self,
-        options: ReadOptions,
-        mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut cursor = self.db.raw_iterator_opt(options);
-        cursor.seek_to_first();
-        while let Some((key, value)) = cursor.item() {
-            visit(key, value)?;
-            cursor.next();
-        }
-        // A cursor stops at the end and at an error alike.
-        cursor.status().map_err(|error| self.failed(&error))?;
-        Ok(())
-    }
-
     fn decode<'a>(&self, key: &'a [u8], value: &[u8]) -> Result<Entry<'a>, StoreError> {
         Entry::decode(key, value).map_err(|error| StoreError::of_codec(self.path(), error))
     }
@@ -338,6 +304,41 @@ impl Store {
     fn refused(&self, detail: String) -> StoreError {
         StoreError::Refused { path: self.path().to_owned(), detail }
     }
+}
+
+/// The offset on disk. State without an offset, or an offset that is none, was not written by us as it stands.
+pub(crate) fn read_offset(db: &DB, path: &Path) -> Result<Option<i64>, StoreError> {
+    let damaged = |what: &'static str| StoreError::of_codec(path, CodecError::Malformed(what));
+    match db.get(OFFSET_KEY).map_err(|error| StoreError::of_rocksdb(path, Moment::Use, &error))? {
+        Some(bytes) => match bytes.try_into().map(i64::from_be_bytes) {
+            Ok(offset @ 0..) => Ok(Some(offset)),
+            _ => Err(damaged("changelog offset")),
+        },
+        None => {
+            visit_range(db, path, range_options(STATE_FIRST, STATE_END), |_, _| {
+                Err(damaged("state without a changelog offset"))
+            })?;
+            Ok(None)
+        }
+    }
+}
+
+/// Hands the keys and values of a range to `visit`, in order.
+pub(crate) fn visit_range<E: From<StoreError>>(
+    db: &DB,
+    path: &Path,
+    options: ReadOptions,
+    mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut cursor = db.raw_iterator_opt(options);
+    cursor.seek_to_first();
+    while let Some((key, value)) = cursor.item() {
+        visit(key, value)?;
+        cursor.next();
+    }
+    // A cursor stops at the end and at an error alike.
+    cursor.status().map_err(|error| StoreError::of_rocksdb(path, Moment::Use, &error))?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use tape_kafka::Record;
+use tape_kafka::{Part, Record};
 use tape_proto::dead_letter::{LATENESS_MS, REASON};
 use tape_proto::messages::{AlertType, BreakoutAlert, Signal};
 use tape_proto::output::OutputFormat;
@@ -8,8 +8,8 @@ use tape_proto::trade::{Trade, encode_protobuf};
 use tape_service::Config;
 use tape_state::{Key, MetaValue, PaneValue, Print};
 
-use super::lines::Kind;
-use super::{From, Printer};
+use crate::lines::Kind;
+use crate::span::{From, Printer, Start};
 
 fn line(kind: Kind, record: &Record<'_>) -> String {
     let mut out = Vec::new();
@@ -134,18 +134,17 @@ fn offsets_outside_of_the_log_are_moved_into_it() {
 #[test]
 fn the_printer_stops_at_ends_and_limit() {
     let lines = |ends: Option<BTreeMap<i32, i64>>, left: u64| {
-        let mut printer = Printer {
-            kind: Kind::DeadLetters,
-            ends,
-            left,
-            output: Vec::new(),
-            line: Vec::new(),
-            failed: None,
-        };
+        let end =
+            |(partition, end): (&i32, &i64)| Start { part: Part::new("t", *partition), from: 0, end: *end };
+        let ends: Option<Vec<_>> = ends.map(|ends: BTreeMap<i32, i64>| ends.iter().map(end).collect());
+        let mut output = Vec::new();
+        let mut printer = Printer::new(&mut output, Some(left), ends.as_deref());
         for (partition, offset) in [(0, 3), (1, 3), (0, 4), (1, 4)] {
-            printer.take(&Record::detached("t", partition, offset, None, None));
+            let record = Record::detached("t", partition, offset, None, None);
+            printer.take(&record, |record, line| Kind::DeadLetters.write(record, line));
         }
-        printer.output.iter().filter(|byte| **byte == b'\n').count()
+        drop(printer);
+        output.iter().filter(|byte| **byte == b'\n').count()
     };
     assert_eq!(lines(None, u64::MAX), 4);
     assert_eq!(lines(None, 3), 3);

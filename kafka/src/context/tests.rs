@@ -53,3 +53,12 @@ fn an_answer_ends_the_trouble() {
     assert!(journal.at_deadline(Error::timeout("ask", "nothing came")).is_timeout());
     assert_eq!(journal.served(), 1);
 }
+
+#[test]
+fn every_line_has_its_way() {
+    let flood = ["FAIL", "ERROR", "REQTMOUT", "GETPID"];
+    assert!(flood.iter().all(|facility| is_flood(facility) && !is_returned(facility)));
+    let returned = ["TXNERR", "FATAL", "ADDOFFSETS"];
+    assert!(returned.iter().all(|facility| is_returned(facility) && !is_flood(facility)));
+    assert!(!is_flood("SESSTMOUT") && !is_returned("SESSTMOUT"));
+}

@@ -366,7 +366,7 @@ impl Sim {
     )]
     fn context(self: &Rc<Self>, ticket: Ticket) -> Arc<Context<SimWorld>> {
         let member = format!("sim-p{}", ticket.process);
-        let status = Status::new(Health::new("processor"), 2);
+        let status = Arc::new(Status::new(Health::new("processor"), "sim", 2));
         let world = SimWorld { sim: Rc::clone(self), ticket };
         Arc::new(Context::new(&self.config, member, world, status, self.order))
     }

@@ -8,7 +8,9 @@ use tape_kafka::{Isolation, Part};
 
 use super::{ASK_TIMEOUT, Worker};
 use crate::meters::{self, TaskFigures};
-use crate::ports::{TaskStore as _, World};
+use crate::ports::{TaskStore, World};
+use crate::status::{self, RestoreStatus, TaskStatus};
+use crate::task::{Phase, Task};
 
 /// Gauges of tasks are refreshed so often.
 const FIGURES_INTERVAL: Duration = Duration::from_secs(5);
@@ -42,7 +44,7 @@ impl<W: World> Worker<W> {
         let degraded = self.tasks.values().find(|task| task.is_degraded());
         let wait = match degraded {
             _ if !self.joined => "joining the group".to_owned(),
-            _ if running < all || !self.unanswered.is_empty() => format!("{running} of {all} tasks run"),
+            _ if running < all || !self.unanswered.is_empty() => self.waiting(running),
             Some(task) => format!(
                 "task {} rejects more than half of its records; see the dead-letter topic for the reasons",
                 task.partition
@@ -51,6 +53,9 @@ impl<W: World> Worker<W> {
         };
         self.context.status.report(self.number, &wait);
         let now = self.context.world.now();
+        self.context
+            .status
+            .tasks(self.number, now, || self.tasks.values().map(|task| self.status_of(task)).collect());
         if now < self.next_figures {
             return;
         }
@@ -76,6 +81,41 @@ impl<W: World> Worker<W> {
                 watermark: meta.watermark,
             }
             .report();
+        }
+    }
+
+    fn waiting(&self, running: usize) -> String {
+        let restores = self.tasks.values().filter_map(|task| match &task.phase {
+            Phase::Restoring(restoring) => Some((task.partition, restoring.progress()?)),
+            _ => None,
+        });
+        status::waiting(running, self.tasks.len(), restores)
+    }
+
+    fn status_of(&self, task: &Task<W::Store>) -> TaskStatus {
+        let base = TaskStatus {
+            partition: task.partition,
+            worker: self.number,
+            phase: task.phase.name().to_owned(),
+            ..TaskStatus::default()
+        };
+        match &task.phase {
+            Phase::Restoring(restoring) => {
+                TaskStatus { restore: restoring.progress().map(RestoreStatus::of), ..base }
+            }
+            Phase::Running(running) => {
+                let meta = running.logic.meta();
+                TaskStatus {
+                    next_offset: Some(running.next_offset),
+                    changelog_offset: running.store.changelog_offset(),
+                    stream_time: meta.stream_time,
+                    watermark: meta.watermark,
+                    symbols: Some(running.logic.symbol_count()),
+                    panes: Some(running.logic.pane_count()),
+                    ..base
+                }
+            }
+            Phase::Created | Phase::Suspended(_) | Phase::Closed => base,
         }
     }
 

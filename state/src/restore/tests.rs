@@ -46,11 +46,11 @@ fn progress_by_the_second() {
     let start = Instant::now();
     let at = |millis| start + Duration::from_millis(millis);
     let mut progress = Progress::new(100, 1100, start);
-    assert_eq!(progress.to_string(), "1000 of 1000 left");
+    assert_eq!(progress.to_string(), "1,000 of 1,000 records left");
     assert_eq!((progress.rate(), progress.eta(), progress.is_done()), (None, None, false));
 
     progress.advance(980, at(2000));
-    assert_eq!(progress.to_string(), "120 of 1000 left, 440/s, 1 s to go");
+    assert_eq!(progress.to_string(), "120 of 1,000 records left, 440/s, 1 s to go");
     progress.advance(500, at(1000)); // neither position nor time goes back
     assert_eq!(progress.remaining(), 120);
     assert_eq!(progress.rate(), Some(440));

@@ -1,4 +1,4 @@
-//! One record as one line of JSON.
+//! One record as one line of JSON, for `tail` and `dump`.
 //!
 //! | topic | line |
 //! |---|---|
@@ -12,27 +12,28 @@
 //! is a line with these and `error`. Keys, values and headers are text; what is not UTF-8 is `{"hex": "…"}`. Of headers
 //! with one name the last counts, as everywhere.
 
+pub(crate) mod state;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 use tape_kafka::Record;
-use tape_proto::decimal::{Atto, Nanos};
 use tape_proto::messages;
 use tape_proto::trade;
 use tape_proto::{aggregate, alert};
 use tape_service::{Config, Failure};
-use tape_state::{Entry, Key, PaneValue, Print, SymbolValue};
+
+use state::change;
 
 /// A `Vec` grows or aborts, and nothing here has a shape that JSON lacks.
 const INFALLIBLE: &str = "writing to memory cannot fail";
 
 /// What a topic holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     RawTrades,
     Late,
     Aggregates,
@@ -43,25 +44,20 @@ pub(super) enum Kind {
 
 impl Kind {
     /// What the topic of this name holds; refuses topics that are not ours.
-    pub(super) fn of(topic: &str, config: &Config) -> Result<Self, Failure> {
-        let topics = &config.topics;
-        let mut known = vec![
-            (topics.raw_trades.as_str(), Self::RawTrades),
-            (topics.aggregates.as_str(), Self::Aggregates),
-            (topics.alerts.as_str(), Self::Alerts),
-            (topics.dead_letters.as_str(), Self::DeadLetters),
-            (topics.sink_dead_letters.as_str(), Self::DeadLetters),
-            (topics.changelog.as_str(), Self::Changelog),
-        ];
-        known.extend(topics.late.as_deref().map(|late| (late, Self::Late)));
-        known.iter().find(|(name, _)| *name == topic).map(|(_, kind)| *kind).ok_or_else(|| {
-            let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+    pub(crate) fn of(topic: &str, config: &Config) -> Result<Self, Failure> {
+        Self::find(topic, config).ok_or_else(|| {
+            let names: Vec<_> = known(config).into_iter().map(|(name, _)| name).collect();
             Failure::Config(format!("{topic}: not a topic of tape, use one of {}", names.join(", ")))
         })
     }
 
+    /// What the topic of this name holds, if it is one of ours.
+    pub(crate) fn find(topic: &str, config: &Config) -> Option<Self> {
+        known(config).into_iter().find(|(name, _)| *name == topic).map(|(_, kind)| kind)
+    }
+
     /// Appends the record as one object, without a line feed.
-    pub(super) fn write(self, record: &Record<'_>, out: &mut Vec<u8>) {
+    pub(crate) fn write(self, record: &Record<'_>, out: &mut Vec<u8>) {
         let start = out.len();
         if let Err(error) = self.write_content(record, out) {
             out.truncate(start);
@@ -74,6 +70,28 @@ impl Kind {
             Some(time) => write!(out, "{time}}}").expect(INFALLIBLE),
             None => out.extend_from_slice(b"null}"),
         }
+    }
+
+    /// Appends the value as our own types show it; false: it is text or bytes, or not what the topic should hold, and
+    /// nothing was appended.
+    pub(crate) fn write_value(self, record: &Record<'_>, out: &mut Vec<u8>) -> bool {
+        let start = out.len();
+        let written = match self {
+            Self::DeadLetters => false,
+            Self::RawTrades | Self::Late => write_trade(record, out).is_ok(),
+            Self::Aggregates | Self::Alerts => self.write_content(record, out).is_ok(),
+            Self::Changelog => match change(record) {
+                Ok(change) => {
+                    write_json(&change.value, out);
+                    true
+                }
+                Err(_) => false,
+            },
+        };
+        if !written {
+            out.truncate(start);
+        }
+        written
     }
 
     /// Appends an object with at least one member.
@@ -103,7 +121,8 @@ impl Kind {
     }
 }
 
-fn write_json(value: &impl Serialize, out: &mut Vec<u8>) {
+/// Appends a value as JSON.
+pub(crate) fn write_json(value: &impl Serialize, out: &mut Vec<u8>) {
     serde_json::to_writer(out, value).expect(INFALLIBLE);
 }
 
@@ -129,13 +148,13 @@ fn vendor_message(record: &Record<'_>) -> Option<String> {
 /// Text, or hexadecimal digits of what is none.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Bytes<'a> {
+pub(crate) enum Bytes<'a> {
     Text(Cow<'a, str>),
     Hex { hex: String },
 }
 
 impl<'a> Bytes<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         match std::str::from_utf8(bytes) {
             Ok(text) => Self::Text(Cow::Borrowed(text)),
             Err(_) => {
@@ -147,6 +166,21 @@ impl<'a> Bytes<'a> {
             }
         }
     }
+}
+
+/// The topics of an installation.
+fn known(config: &Config) -> Vec<(&str, Kind)> {
+    let topics = &config.topics;
+    let mut known = vec![
+        (topics.raw_trades.as_str(), Kind::RawTrades),
+        (topics.aggregates.as_str(), Kind::Aggregates),
+        (topics.alerts.as_str(), Kind::Alerts),
+        (topics.dead_letters.as_str(), Kind::DeadLetters),
+        (topics.sink_dead_letters.as_str(), Kind::DeadLetters),
+        (topics.changelog.as_str(), Kind::Changelog),
+    ];
+    known.extend(topics.late.as_deref().map(|late| (late, Kind::Late)));
+    known
 }
 
 fn headers<'a>(record: &Record<'a>) -> BTreeMap<Cow<'a, str>, Option<Bytes<'a>>> {
@@ -162,129 +196,4 @@ struct Letter<'a> {
 
 fn letter<'a>(record: &Record<'a>) -> Letter<'a> {
     Letter { key: record.key.map(Bytes::new), value: record.value.map(Bytes::new), headers: headers(record) }
-}
-
-/// A change of the processor's state.
-#[derive(Serialize)]
-struct Change<'a> {
-    key: StateKey<'a>,
-    value: Option<State>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum StateKey<'a> {
-    Meta(&'static str),
-    Symbol { symbol: &'a str },
-    Pane { symbol: &'a str, pane: i64 },
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum State {
-    Meta { stream_time: Option<i64>, watermark: Option<i64>, window_ms: i64, slide_ms: i64, generation: u32 },
-    Symbol { closed: Vec<ClosedWindow>, breakout: Option<LastBreakout>, disarmed: bool, above: bool },
-    Pane(Box<Pane>),
-}
-
-#[derive(Serialize)]
-struct ClosedWindow {
-    start: i64,
-    avg: Option<Box<RawValue>>,
-    side: i8,
-}
-
-#[derive(Serialize)]
-struct LastBreakout {
-    side: i8,
-    time: i64,
-}
-
-#[derive(Serialize)]
-struct Pane {
-    records: u64,
-    prices: u64,
-    sum_price: Box<RawValue>,
-    sum_size: Box<RawValue>,
-    notional: Box<RawValue>,
-    notional_size: Box<RawValue>,
-    high: Option<Box<RawValue>>,
-    low: Option<Box<RawValue>>,
-    open: Option<PanePrint>,
-    close: Option<PanePrint>,
-}
-
-#[derive(Serialize)]
-struct PanePrint {
-    time: i64,
-    offset: i64,
-    price: Box<RawValue>,
-}
-
-fn change<'a>(record: &Record<'a>) -> Result<Change<'a>, String> {
-    let key = record.key.ok_or("the record has no key")?;
-    let shown = match Key::decode(key).map_err(|error| error.to_string())? {
-        Key::Meta => StateKey::Meta("meta"),
-        Key::Symbol(symbol) => StateKey::Symbol { symbol },
-        Key::Pane(symbol, pane) => StateKey::Pane { symbol, pane },
-    };
-    let value = match record.value {
-        None => None,
-        Some(value) => Some(state(&Entry::decode(key, value).map_err(|error| error.to_string())?)),
-    };
-    Ok(Change { key: shown, value })
-}
-
-fn state(entry: &Entry<'_>) -> State {
-    match entry {
-        Entry::Meta(meta) => State::Meta {
-            stream_time: meta.stream_time,
-            watermark: meta.watermark,
-            window_ms: meta.window_ms,
-            slide_ms: meta.slide_ms,
-            generation: meta.generation,
-        },
-        Entry::Symbol(_, facts) => symbol(facts),
-        Entry::Pane(_, _, value) => State::Pane(Box::new(pane(value))),
-    }
-}
-
-fn symbol(facts: &SymbolValue) -> State {
-    let closed = |window: &tape_state::ClosedWindow| ClosedWindow {
-        start: window.start,
-        avg: window.avg.map(price),
-        side: window.side,
-    };
-    State::Symbol {
-        closed: facts.closed.iter().map(closed).collect(),
-        breakout: facts.breakout.map(|last| LastBreakout { side: last.side, time: last.time }),
-        disarmed: facts.disarmed,
-        above: facts.above,
-    }
-}
-
-fn pane(value: &PaneValue) -> Pane {
-    let print =
-        |print: Print| PanePrint { time: print.time, offset: print.offset, price: price(print.price) };
-    Pane {
-        records: value.records,
-        prices: value.prices,
-        sum_price: number(Nanos(value.sum_price)),
-        sum_size: number(Nanos(value.sum_size)),
-        notional: number(Atto(value.notional)),
-        notional_size: number(Nanos(value.notional_size)),
-        high: value.high.map(price),
-        low: value.low.map(price),
-        open: value.open.map(print),
-        close: value.close.map(print),
-    }
-}
-
-fn price(nanos: i64) -> Box<RawValue> {
-    number(Nanos(nanos.into()))
-}
-
-/// A decimal as a JSON number, exact.
-fn number(decimal: impl std::fmt::Display) -> Box<RawValue> {
-    RawValue::from_string(decimal.to_string()).expect("a plain decimal is JSON")
 }

@@ -3,7 +3,8 @@
 use tape_oracle as oracle;
 use tape_proto::messages::{AlertType, BreakoutAlert, ClosedBy, Signal, StockAggregate};
 
-pub(crate) fn row(message: &StockAggregate) -> oracle::Row {
+/// A row; panics when it is none that tape writes.
+pub fn row(message: &StockAggregate) -> oracle::Row {
     oracle::Row {
         symbol: message.symbol.clone(),
         window_start: message.window_start,
@@ -38,7 +39,8 @@ pub(crate) fn row(message: &StockAggregate) -> oracle::Row {
     }
 }
 
-pub(crate) fn alert(message: &BreakoutAlert) -> oracle::Alert {
+/// An alert; panics when it is none that tape writes.
+pub fn alert(message: &BreakoutAlert) -> oracle::Alert {
     oracle::Alert {
         symbol: message.symbol.clone(),
         kind: match message.r#type() {

@@ -38,7 +38,7 @@ mod settings;
 pub mod topics;
 mod transaction;
 
-pub use admin::{Admin, Lag};
+pub use admin::{Admin, Lag, Observer};
 pub use clients::{Clients, GroupSpec, Isolation, StartAt, TxnSpec};
 pub use error::{Error, Kind, Reaction};
 pub use group::{CommitMode, GroupConsumer, GroupEvent, GroupMetadata};

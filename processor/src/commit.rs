@@ -32,6 +32,18 @@ use crate::task::Running;
 /// broker aborts it by itself after `KAFKA_TRANSACTION_TIMEOUT`.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Orders of a commit: the right one, and broken ones that tests must catch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CommitOrder {
+    /// As this file says.
+    #[default]
+    Right,
+    /// The store is written before the transaction commits.
+    StateFirst,
+    /// The input offsets are committed by themselves, after the transaction.
+    OffsetsOutside,
+}
+
 /// How to write: fixed at start.
 #[derive(Clone, Debug)]
 pub(crate) struct CommitSpec {
@@ -42,6 +54,7 @@ pub(crate) struct CommitSpec {
     pub(crate) input: Arc<str>,
     pub(crate) outputs: OutputTopics,
     pub(crate) changelog: Arc<str>,
+    pub(crate) order: CommitOrder,
 }
 
 /// Why a commit failed.
@@ -113,6 +126,13 @@ impl Committer {
             stage(task, settings)
                 .map_err(|error| CommitError::Unstorable { partition: *partition, error })?;
         }
+        if self.spec.order == CommitOrder::StateFirst {
+            for (_, task) in &mut tasks {
+                let end = task.store.changelog_offset().unwrap_or(0);
+                // Broken on purpose: what comes of it is what tests look for.
+                let _ = task.store.apply(task.changes.entries(), end);
+            }
+        }
         let acked = match &self.output {
             Output::Transactional(producer) => self.transaction(producer, consumer, &tasks, outbox)?,
             Output::Plain(producer) => self.flush(producer, consumer, &tasks, outbox)?,
@@ -128,7 +148,7 @@ impl Committer {
             task.changes.clear();
             task.uncommitted = false;
         }
-        if let Output::Plain(_) = self.output {
+        if matches!(self.output, Output::Plain(_)) || self.spec.order == CommitOrder::OffsetsOutside {
             consumer.commit_offsets(&self.offsets(&tasks), CommitMode::Wait(STEP_TIMEOUT))?;
         }
         outbox.clear();
@@ -147,7 +167,7 @@ impl Committer {
         outbox.send(&self.spec.outputs, |record| producer.send(record))?;
         self.send_changes(tasks, |record| producer.send(record))?;
         let offsets = self.offsets(tasks);
-        if !offsets.is_empty() {
+        if !offsets.is_empty() && self.spec.order != CommitOrder::OffsetsOutside {
             producer.send_offsets(&offsets, &consumer.group_metadata()?, STEP_TIMEOUT)?;
         }
         producer.commit(STEP_TIMEOUT)?;

@@ -12,7 +12,7 @@ use tape_state::{Shared, StateDir};
 
 use crate::batch::OutputTopics;
 use crate::codec;
-use crate::commit::CommitSpec;
+use crate::commit::{CommitOrder, CommitSpec};
 use crate::status::Status;
 
 /// Blocks of tables that all stores of the process keep in memory. Stores are written at commits and read at restarts, so
@@ -44,6 +44,7 @@ pub(crate) struct Context {
     pub(crate) idle_timeout: Duration,
     pub(crate) output_mode: OutputMode,
     pub(crate) output_format: OutputFormat,
+    pub(crate) order: CommitOrder,
     transaction_timeout: Duration,
     producer: tape_service::config::Producer,
     outputs: OutputTopics,
@@ -74,6 +75,7 @@ impl Context {
                 Format::Json => OutputFormat::Json,
                 Format::Protobuf => OutputFormat::Protobuf,
             },
+            order: CommitOrder::Right,
             transaction_timeout: config.kafka.transaction_timeout,
             producer: config.producer.clone(),
             outputs: OutputTopics {
@@ -83,6 +85,11 @@ impl Context {
                 dead_letters: config.topics.dead_letters.clone(),
             },
         }
+    }
+
+    /// The same with another order of the commit.
+    pub(crate) fn with_order(self, order: CommitOrder) -> Self {
+        Context { order, ..self }
     }
 
     /// Name of a worker in the group and towards the transaction coordinator: stable, so that a process that restarts in
@@ -100,6 +107,7 @@ impl Context {
             input: Arc::clone(&self.input),
             outputs: self.outputs.clone(),
             changelog: Arc::clone(&self.changelog),
+            order: self.order,
         }
     }
 }

@@ -34,17 +34,25 @@ use tape_service::{Config, Failure, Health, Shutdown, http};
 use tape_state::{DirectoryError, StateDir};
 use tokio::task::JoinError;
 
+#[doc(hidden)]
+pub use commit::CommitOrder;
 use context::Context;
 use status::Status;
 use worker::Worker;
 
 /// Runs the role until a stop is requested: then commits, closes, and returns. A failure of one worker stops all.
 pub async fn run(config: Arc<Config>, shutdown: Shutdown) -> Result<(), Failure> {
+    run_with(config, shutdown, CommitOrder::Right).await
+}
+
+/// The same with an order of the commit that may be broken: for tests that must catch it.
+#[doc(hidden)]
+pub async fn run_with(config: Arc<Config>, shutdown: Shutdown, order: CommitOrder) -> Result<(), Failure> {
     let health = Health::new("processor");
     let workers = config.processing.workers;
     let status = Status::new(health.clone(), workers);
     let address = http::serve(config.http.processor, health, shutdown.clone()).await?;
-    let context = Arc::new(open(&config, status)?);
+    let context = Arc::new(Context::with_order(open(&config, status)?, order));
     let checked = {
         let (config, context, shutdown) = (Arc::clone(&config), Arc::clone(&context), shutdown.clone());
         tokio::task::spawn_blocking(move || startup::check_topics(&config, &context.clients, &shutdown))

@@ -43,7 +43,7 @@ EXIT CODES
 /// Faults for a running tape, and the proof that they changed nothing.
 #[derive(Debug, Parser)]
 #[command(name = "tape-chaos", version, after_long_help = MANUAL, max_term_width = 110)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, args_override_self = true)]
 pub(crate) struct Args {
     /// How long faults happen
     #[arg(long, default_value_t = 2.0, value_name = "MINUTES")]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::dice::Dice;
+use crate::fleet::LOOK;
 use crate::proxy::{By, Mode};
 use crate::schedule::{Fault, Kind, Target};
 use crate::world::World;
@@ -114,7 +115,9 @@ fn member(world: &World, target: Target) -> Result<std::sync::MutexGuard<'_, cra
 fn stop(world: &World, target: Target) -> Result<()> {
     member(world, target)?.terminate()?;
     let asked = Instant::now();
-    while !member(world, target)?.has_stopped(asked)? {}
+    while !member(world, target)?.has_stopped(asked)? {
+        std::thread::sleep(LOOK);
+    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -18,7 +19,7 @@ const WELL_AFTER: Duration = Duration::from_secs(20);
 /// How long a process may take to stop after SIGTERM.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 /// Time between two looks at a process that is to end.
-const LOOK: Duration = Duration::from_millis(5);
+pub(crate) const LOOK: Duration = Duration::from_millis(5);
 
 /// How to start a process.
 #[derive(Clone, Debug)]
@@ -101,7 +102,6 @@ impl Member {
             self.kill()?;
             return Ok(true);
         }
-        std::thread::sleep(LOOK);
         Ok(false)
     }
 
@@ -174,6 +174,9 @@ impl Member {
             .process_group(0)
             .spawn()
             .with_context(|| format!("start {}", recipe.program.display()))?;
+        // For whoever cleans up after a run that was killed itself.
+        let mut pids = File::options().create(true).append(true).open(recipe.log.with_file_name("pids"))?;
+        writeln!(pids, "{}", child.id())?;
         self.child = Some(child);
         self.started = Instant::now();
         Ok(())

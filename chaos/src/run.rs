@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use crate::check::{self, Difference};
 use crate::faults::{Struck, strike};
 use crate::feed::{Feed, Source};
-use crate::fleet::{Exit, Member, Recipe};
+use crate::fleet::{Exit, LOOK, Member, Recipe};
 use crate::proxy::{By, Mode, Proxy};
 use crate::report::{self, Story};
 use crate::sampler::Sampler;
@@ -105,6 +105,8 @@ struct Stage {
     clients: Clients,
     source: Source,
     feed: Mutex<Option<Feed>>,
+    /// Records written, once the feed is over.
+    written: std::cell::Cell<usize>,
 }
 
 impl Stage {
@@ -142,11 +144,13 @@ impl Stage {
                 name: tape_processor::group(&config),
                 topic: config.topics.raw_trades.clone(),
                 partitions: spec.partitions,
+                markers: 0,
             },
             Group {
                 name: tape_sink::group(&config),
                 topic: config.topics.aggregates.clone(),
                 partitions: spec.partitions,
+                markers: 1,
             },
         ];
         let watch = Watch::start(clients.clone(), groups)?;
@@ -174,8 +178,14 @@ impl Stage {
             stop: stop.clone(),
             troubles: Mutex::default(),
         };
-        let mut stage =
-            Stage { world: Arc::new(world), config, clients, source, feed: Mutex::new(Some(feed)) };
+        let mut stage = Stage {
+            world: Arc::new(world),
+            config,
+            clients,
+            source,
+            feed: Mutex::new(Some(feed)),
+            written: std::cell::Cell::new(0),
+        };
         stage.await_progress(spec)?;
         // Nobody else has it yet.
         if let Some(world) = Arc::get_mut(&mut stage.world) {
@@ -188,7 +198,7 @@ impl Stage {
     fn await_progress(&self, spec: &Spec) -> Result<()> {
         let started = Instant::now();
         loop {
-            let moving = self.world.watch.course(PROCESSORS).steps.len();
+            let moving = self.world.watch.course(PROCESSORS).moving();
             if i32::try_from(moving) == Ok(spec.partitions) {
                 return Ok(());
             }
@@ -268,6 +278,7 @@ impl Stage {
         }
         let feed = lock(&self.feed).take().context("the feed runs")?;
         let records = feed.finish()?;
+        self.written.set(records);
         println!("{:8.1} s  faults are over; {records} records written", self.world.seconds(Instant::now()));
         Ok(records)
     }
@@ -307,7 +318,7 @@ impl Stage {
             let lag = self.world.watch.course(group).lag;
             lag.map_or_else(|| "?".to_owned(), |lag| lag.to_string())
         };
-        let sent = lock(&self.feed).as_ref().map_or(0, Feed::sent);
+        let sent = lock(&self.feed).as_ref().map_or(self.written.get(), Feed::sent);
         println!(
             "{:8.1} s  {alive} of {all} processes; {sent} records; lag: processors {}, sinks {}",
             self.world.seconds(Instant::now()),
@@ -378,7 +389,9 @@ impl Stage {
         for (target, member) in self.world.members() {
             let asked = Instant::now();
             lock(member).terminate()?;
-            while !lock(member).has_stopped(asked)? {}
+            while !lock(member).has_stopped(asked)? {
+                std::thread::sleep(LOOK);
+            }
             for exit in lock(member).tend(Instant::now())? {
                 self.report_exit(&exit);
                 self.world.trouble(format!("{target} did not stop in order at the end: {}", exit.how));
@@ -416,6 +429,8 @@ fn settings(spec: &Spec, servers: &Servers, prefix: &str) -> Result<BTreeMap<Str
             ("KAFKA_TOPIC_LATE", topic("late")),
             ("KAFKA_TOPIC_DEAD_LETTERS", topic("dlq")),
             ("KAFKA_SESSION_TIMEOUT", "6s".to_owned()),
+            // A survivor waits for the transaction that a dead process left open: no longer than for its session.
+            ("KAFKA_TRANSACTION_TIMEOUT", "6s".to_owned()),
             ("IDLE_TIMEOUT", "0".to_owned()),
             ("HTTP_BIND_PROCESSOR", "off".to_owned()),
             ("HTTP_BIND_SINK", "off".to_owned()),

@@ -131,7 +131,7 @@ impl Kind {
         }
     }
 
-    /// Shortest and longest stay, ms. The session time-out is 6 s, that of transactions (and of the messages in them) 10 s.
+    /// Shortest and longest stay, ms. The time-outs of sessions and of transactions (and of the messages in them) are 6 s.
     fn stay(self) -> (u64, u64) {
         match self {
             Kind::ProcessorKillLong | Kind::ProcessorTermLong | Kind::SinkKillLong => (8_000, 12_000),

@@ -22,6 +22,8 @@ pub(crate) struct Group {
     pub(crate) name: String,
     pub(crate) topic: String,
     pub(crate) partitions: i32,
+    /// Offsets that transaction markers take behind the last record.
+    pub(crate) markers: i64,
 }
 
 impl Group {
@@ -31,11 +33,13 @@ impl Group {
     }
 }
 
-/// The committed offset of a partition moved some time after `since` and was seen to have moved at `at`.
+/// The committed offset of a partition moved some time after `since` and was seen to have moved at `at`; or there was nothing
+/// to read, which is no standstill either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
     pub(crate) since: Instant,
     pub(crate) at: Instant,
+    pub(crate) moved: bool,
 }
 
 /// What is known about a group.
@@ -53,11 +57,16 @@ pub(crate) struct Course {
 }
 
 impl Course {
+    /// Number of partitions that have moved.
+    pub(crate) fn moving(&self) -> usize {
+        self.steps.values().filter(|steps| steps.iter().any(|step| step.moved)).count()
+    }
+
     /// First progress of a partition that began after `moment`.
     pub(crate) fn first_after(&self, partition: i32, moment: Instant) -> Option<Instant> {
         let steps = self.steps.get(&partition)?;
         let first = steps.partition_point(|step| step.since < moment);
-        steps.get(first).map(|step| step.at)
+        steps[first..].iter().find(|step| step.moved).map(|step| step.at)
     }
 
     /// Longest stretch without progress of a partition that began in `[from, until)`. A stretch that has not ended lasts
@@ -81,13 +90,12 @@ impl Course {
         longest.max(now.saturating_duration_since(last))
     }
 
-    /// Notes what a look has found.
-    fn note(&mut self, partition: i32, offset: i64, (asked, seen): (Instant, Instant)) {
-        match self.offsets.insert(partition, (offset, asked)) {
-            Some((before, since)) if before < offset => {
-                self.steps.entry(partition).or_default().push(Step { since, at: seen });
-            }
-            _ => {}
+    /// Notes what a look has found: the offset, and whether there is nothing behind it.
+    fn note(&mut self, partition: i32, (offset, at_end): (i64, bool), (asked, seen): (Instant, Instant)) {
+        let Some((before, since)) = self.offsets.insert(partition, (offset, asked)) else { return };
+        let moved = before < offset;
+        if moved || at_end {
+            self.steps.entry(partition).or_default().push(Step { since, at: seen, moved });
         }
     }
 }
@@ -153,31 +161,31 @@ impl Looker {
     }
 
     fn offsets(&self, number: usize) -> Result<()> {
-        let asked = Instant::now();
-        let found = self.observers[number].committed(&self.groups[number].parts(), ASK)?;
+        let (asked, group) = (Instant::now(), &self.groups[number]);
+        // Ends first: what has come since then makes nobody late.
+        let ends = self.admin.end_offsets(&group.parts(), Isolation::ReadCommitted, ASK)?;
+        let found = self.observers[number].committed(&group.parts(), ASK)?;
         let seen = Instant::now();
         let mut course = self.courses[number].lock().unwrap_or_else(PoisonError::into_inner);
-        for (part, offset) in found {
-            course.note(part.partition, offset.unwrap_or(0), (asked, seen));
+        let mut lag = 0;
+        for ((part, offset), (_, end)) in found.into_iter().zip(ends) {
+            let offset = offset.unwrap_or(0);
+            let behind = (end - offset).max(0);
+            course.note(part.partition, (offset, behind <= group.markers), (asked, seen));
+            lag += behind;
         }
+        (course.lag, course.lag_at) = (Some(lag), Some(asked));
         Ok(())
     }
 
     fn members(&self, number: usize) -> Result<()> {
         let group = &self.groups[number];
-        let asked = Instant::now();
-        let ends = self.admin.end_offsets(&group.parts(), Isolation::ReadCommitted, ASK)?;
-        let members = self.admin.stable_members(&group.name, ASK)?;
+        let Some(members) = self.admin.stable_members(&group.name, ASK)? else { return Ok(()) };
         let mut course = self.courses[number].lock().unwrap_or_else(PoisonError::into_inner);
-        let committed = |part: &Part| course.offsets.get(&part.partition).map_or(0, |(offset, _)| *offset);
-        let lag = ends.iter().map(|(part, end)| (end - committed(part)).max(0)).sum();
-        (course.lag, course.lag_at) = (Some(lag), Some(asked));
-        if let Some(members) = members {
-            course.owners.clear();
-            for member in members {
-                let parts = member.parts.iter().filter(|part| *part.topic == *group.topic);
-                course.owners.entry(member.client_id).or_default().extend(parts.map(|part| part.partition));
-            }
+        course.owners.clear();
+        for member in members {
+            let parts = member.parts.iter().filter(|part| *part.topic == *group.topic);
+            course.owners.entry(member.client_id).or_default().extend(parts.map(|part| part.partition));
         }
         Ok(())
     }
@@ -195,12 +203,21 @@ mod tests {
         let at = |ms: u64| start + Duration::from_millis(ms);
         let mut course = Course::default();
         for (asked, offset) in [(0, 1), (100, 2), (200, 3), (300, 3), (1_400, 3), (1_500, 4), (1_600, 5)] {
-            course.note(0, offset, (at(asked), at(asked + 10)));
+            course.note(0, (offset, false), (at(asked), at(asked + 10)));
         }
         assert_eq!(course.first_after(0, at(150)), Some(at(1_510)), "the step at 210 began before 150");
         assert_eq!(course.first_after(0, at(1_550)), None);
         assert_eq!(course.longest_gap(0, (at(150), at(1_600)), at(2_000)), Duration::from_millis(1_360));
         assert_eq!(course.longest_gap(0, (at(1_550), at(3_000)), at(2_000)), Duration::from_millis(450));
         assert_eq!(course.longest_gap(7, (at(0), at(1)), at(500)), Duration::from_millis(500), "never seen");
+        for asked in [0, 100, 200, 300] {
+            course.note(1, (7, true), (at(asked), at(asked + 10)));
+        }
+        assert_eq!(
+            course.longest_gap(1, (at(0), at(250)), at(310)),
+            Duration::from_millis(110),
+            "nothing to read"
+        );
+        assert_eq!(course.first_after(1, at(0)), None);
     }
 }

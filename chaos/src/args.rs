@@ -6,17 +6,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::mutant::Mutation;
+use crate::mutant::{Exposure, Mutation};
 use crate::run::Spec;
 use crate::schedule::{Kind, Plan};
 
 /// Each packet of a mutant's connections takes so long: its commits are under way most of the time, so that faults hit them.
 const MUTANT_DELAY: Duration = Duration::from_millis(25);
-/// Faults of a mutant come so often, in percent of the usual pauses.
-const MUTANT_PACE: u64 = 20;
-/// Length of a mutant's run.
-const MUTANT_LENGTH: Duration = Duration::from_secs(25);
-
 const MANUAL: &str = "\
 EXAMPLES
   Two minutes, as `make test` runs it:
@@ -147,21 +142,16 @@ impl Args {
         if self.mutation.is_empty() {
             return Ok(vec![spec]);
         }
-        let mutant = |mutation: &Mutation| Spec {
-            plan: Plan {
-                length: MUTANT_LENGTH,
-                kinds: vec![Kind::ProcessorKill, Kind::BrokerKill],
-                sinks: 1,
-                pace: MUTANT_PACE,
-                ..spec.plan.clone()
-            },
-            broken: Some((
-                program.clone(),
-                ["process", "--commit-order", mutation.name()].map(str::to_owned).to_vec(),
-            )),
-            slow: MUTANT_DELAY,
-            folder: spec.folder.join(mutation.name()),
-            ..spec.clone()
+        let mutant = |mutation: &Mutation| {
+            let Exposure { kinds, length, pace } = mutation.exposure();
+            let arguments = ["process", "--commit-order", mutation.name()];
+            Spec {
+                plan: Plan { length, kinds, pace, sinks: 1, ..spec.plan.clone() },
+                broken: Some((program.clone(), arguments.map(str::to_owned).to_vec())),
+                slow: MUTANT_DELAY,
+                folder: spec.folder.join(mutation.name()),
+                ..spec.clone()
+            }
         };
         Ok(self.mutation.iter().map(mutant).collect())
     }

@@ -2,11 +2,14 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::ValueEnum;
 use tape_processor::CommitOrder;
 use tape_service::{Config, Shutdown, logs, metrics};
+
+use crate::schedule::Kind;
 
 /// Orders of a commit that are wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -17,7 +20,32 @@ pub(crate) enum Mutation {
     OffsetsOutside,
 }
 
+/// Faults that show a wrong order soon.
+pub(crate) struct Exposure {
+    pub(crate) kinds: Vec<Kind>,
+    pub(crate) length: Duration,
+    /// Pauses in percent of the usual ones.
+    pub(crate) pace: u64,
+}
+
 impl Mutation {
+    /// What shows it.
+    ///
+    /// A store that is ahead shows when a commit fails and the process lives: a SIGKILL takes what the store has not flushed with
+    /// it, so that a crash heals what was wrong. Offsets that are behind show after a SIGKILL between the two commits.
+    pub(crate) fn exposure(self) -> Exposure {
+        match self {
+            Mutation::StateFirst => {
+                let kinds = vec![Kind::ProcessorCut, Kind::ProcessorFreeze];
+                Exposure { kinds, length: Duration::from_secs(20), pace: 20 }
+            }
+            Mutation::OffsetsOutside => {
+                let kinds = vec![Kind::ProcessorKill];
+                Exposure { kinds, length: Duration::from_secs(35), pace: 35 }
+            }
+        }
+    }
+
     /// Its name on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {

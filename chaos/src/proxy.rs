@@ -36,12 +36,14 @@ pub(crate) enum By {
     One = 0,
     /// A fault of all.
     All = 1,
+    /// How this network always is.
+    Nature = 2,
 }
 
 /// One listener and everything that came through it.
 pub(crate) struct Proxy {
     pub(crate) port: u16,
-    modes: Mutex<[Mode; 2]>,
+    modes: Mutex<[Mode; 3]>,
     mode: watch::Sender<Mode>,
 }
 
@@ -59,7 +61,7 @@ impl Proxy {
     pub(crate) fn set(&self, by: By, mode: Mode) {
         let mut modes = self.modes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         modes[by as usize] = mode;
-        self.mode.send_replace(modes[0].max(modes[1]));
+        self.mode.send_replace(modes.iter().copied().max().unwrap_or_default());
     }
 }
 

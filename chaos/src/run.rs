@@ -120,7 +120,7 @@ impl Stage {
         to_kafka
             .iter()
             .filter(|_| !spec.slow.is_zero())
-            .for_each(|link| link.set(By::One, Mode::Slow(spec.slow)));
+            .for_each(|link| link.set(By::Nature, Mode::Slow(spec.slow)));
         let prefix = format!("chaos-{}", spec.plan.seed);
         let settings = settings(spec, &servers, &prefix)?;
         let config = Config::load(settings.clone(), None).context("the settings of the run")?.config;

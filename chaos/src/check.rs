@@ -180,22 +180,40 @@ fn lists<T: PartialEq + Debug>(
             continue;
         }
         let before = differences.len();
-        let mut note = |at: i64, text: String| differences.push((symbol.clone(), at, text));
-        for (items, others, word) in [(wanted, found, "missing"), (found, wanted, "too much")] {
-            for (number, item) in items.iter().enumerate() {
-                let before = items[..number].iter().rev().take_while(|other| place(other) == place(item));
-                let nth = before.filter(|other| *other == item).count();
-                let near = others.iter().filter(|other| place(other) == place(item));
-                if near.filter(|other| *other == item).count() <= nth {
-                    note(place(item), format!("{what} of {symbol} is {word}: {item:?}"));
+        let places: BTreeSet<i64> = wanted.iter().chain(found).map(&place).collect();
+        for at in places {
+            let is_here = |item: &&T| place(item) == at;
+            let mut missing: Vec<&T> = wanted.iter().filter(is_here).collect();
+            let mut extra: Vec<&T> = found.iter().filter(is_here).collect();
+            // What both have is right.
+            missing.retain(|item| match extra.iter().position(|other| other == item) {
+                Some(position) => {
+                    extra.remove(position);
+                    false
                 }
-            }
+                None => true,
+            });
+            let texts = if let ([wanted], [found]) = (&missing[..], &extra[..]) {
+                vec![format!("{what} of {symbol} at {at}: {}", fields(wanted, found))]
+            } else {
+                let missing = missing.iter().map(|item| format!("{what} of {symbol} is missing: {item:?}"));
+                let extra = extra.iter().map(|item| format!("{what} of {symbol} is too much: {item:?}"));
+                missing.chain(extra).collect()
+            };
+            differences.extend(texts.into_iter().map(|text| (symbol.clone(), at, text)));
         }
         if differences.len() == before {
             differences.push((symbol.clone(), 0, format!("{what}s of {symbol} are in another order")));
         }
     }
     differences
+}
+
+/// The fields in which two of a kind differ.
+fn fields<T: Debug>(wanted: &T, found: &T) -> String {
+    let (wanted, found) = (format!("{wanted:?}"), format!("{found:?}"));
+    let pairs = wanted.split(", ").zip(found.split(", ")).filter(|(wanted, found)| wanted != found);
+    pairs.map(|(wanted, found)| format!("{found}, must be {wanted}")).collect::<Vec<_>>().join("; ")
 }
 
 /// Things that must be there so often.
@@ -234,7 +252,7 @@ mod tests {
         assert!(found(&[11, 21, 31], &[11, 21, 31]).is_empty());
         assert_eq!(found(&[11, 21], &[11]), ["row of A is missing: 21"]);
         assert_eq!(found(&[11], &[11, 11]), ["row of A is too much: 11"]);
-        assert_eq!(found(&[11], &[12]), ["row of A is missing: 11", "row of A is too much: 12"]);
+        assert_eq!(found(&[11], &[12]), ["row of A at 1: 12, must be 11"]);
         assert_eq!(found(&[11, 21], &[21, 11]), ["rows of A are in another order"]);
         assert_eq!(lists("row", &BTreeMap::new(), &by_symbol(&[11]), |item| *item).len(), 1);
     }

@@ -92,8 +92,8 @@ fn act(world: &World, fault: &Fault) -> Result<Done> {
         Kind::NetworkCut => whole_network(world, fault, Mode::Silent),
         Kind::NetworkDelay => whole_network(world, fault, delay(fault)),
         Kind::BrokerTerm | Kind::BrokerKill | Kind::BrokerAway => {
-            let hard =
-                fault.kind == Kind::BrokerKill || (fault.kind == Kind::BrokerAway && fault.luck % 2 == 0);
+            let hard = fault.kind == Kind::BrokerKill
+                || (fault.kind == Kind::BrokerAway && fault.luck.is_multiple_of(2));
             world.servers.kafka(if hard { "kill" } else { "stop" })?;
             wait(world, lasts);
             world.servers.kafka("start")?;

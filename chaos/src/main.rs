@@ -9,10 +9,12 @@
 //! |---|---|
 //! | `args` | the command line |
 //! | `schedule`, `dice` | which fault, whom, when: pure |
+//! | `stage` | a run is set up |
 //! | `run` | the course of a run |
 //! | `world`, `servers`, `fleet`, `proxy` | what faults hit |
 //! | `faults` | faults at work |
 //! | `feed` | the producer |
+//! | `mutant` | processors that commit in a wrong order |
 //! | `watch`, `sampler` | what is measured: progress, owners, memory, lines of log |
 //! | `topics`, `check` | what is there, and what must be |
 //! | `report` | what a run tells |
@@ -30,6 +32,7 @@ mod run;
 mod sampler;
 mod schedule;
 mod servers;
+mod stage;
 mod topics;
 mod watch;
 mod world;

@@ -3,33 +3,26 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use tape_harness::Tables;
-use tape_kafka::Clients;
-use tape_service::{Config, Shutdown};
+use tape_service::Shutdown;
 use tokio::runtime::Runtime;
 
 use crate::check::{self, Difference};
 use crate::faults::{Struck, strike};
-use crate::feed::{Feed, Source};
-use crate::fleet::{Exit, LOOK, Member, Recipe};
-use crate::proxy::{By, Mode, Proxy};
+use crate::feed::Feed;
+use crate::fleet::{Exit, LOOK};
 use crate::report::{self, Story};
 use crate::sampler::Sampler;
-use crate::schedule::{Fault, Kind, Plan, Target, draw};
-use crate::servers::Servers;
+use crate::schedule::{Fault, Plan, Target, draw};
+use crate::stage::Stage;
 use crate::topics;
-use crate::watch::{Group, Watch};
-use crate::world::{Disks, PROCESSORS, SINKS, World, lock, with};
+use crate::world::{Disks, PROCESSORS, SINKS, lock};
 
-/// Wait for one answer while everything is well.
-const ASK: Duration = Duration::from_secs(30);
-/// Longest wait for all partitions to move at the start.
-const START_LIMIT: Duration = Duration::from_secs(90);
 /// A lag that has not fallen for so long will not fall any more.
 const STALL_LIMIT: Duration = Duration::from_secs(120);
 /// Longest wait for the tables, once the topics are right.
@@ -38,8 +31,6 @@ const TABLES_LIMIT: Duration = Duration::from_secs(90);
 const PROGRESS: Duration = Duration::from_secs(10);
 /// Turn of the main loop.
 const TURN: Duration = Duration::from_millis(20);
-/// Size of a disk that may become full, MiB.
-const DISK_MEBIBYTES: u32 = 192;
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -98,121 +89,8 @@ pub(crate) fn run(spec: &Spec, stop: &Shutdown, runtime: &Runtime) -> Result<Ver
     Ok(verdict)
 }
 
-/// Everything that a run needs.
-struct Stage {
-    world: Arc<World>,
-    config: Config,
-    clients: Clients,
-    source: Source,
-    feed: Mutex<Option<Feed>>,
-    /// Records written, once the feed is over.
-    written: std::cell::Cell<usize>,
-}
-
+/// The course of a run, on its stage.
 impl Stage {
-    fn build(spec: &Spec, stop: &Shutdown, runtime: &Runtime, disks: &mut Disks) -> Result<Self> {
-        let (processors, sinks) = (spec.plan.processors, spec.plan.sinks);
-        let mut servers = Servers::prepare(&spec.folder.join("servers"), processors + sinks)?;
-        let proxy = |port: u16| Proxy::start(runtime.handle(), port).context("start a proxy");
-        let to_kafka = servers.proxied_ports().into_iter().map(proxy).collect::<Result<Vec<_>>>()?;
-        println!("starting Kafka and PostgreSQL in {}", spec.folder.display());
-        servers.start(&to_kafka.iter().map(|proxy| proxy.port).collect::<Vec<_>>())?;
-        to_kafka
-            .iter()
-            .filter(|_| !spec.slow.is_zero())
-            .for_each(|link| link.set(By::Nature, Mode::Slow(spec.slow)));
-        let prefix = format!("chaos-{}", spec.plan.seed);
-        let settings = settings(spec, &servers, &prefix)?;
-        let config = Config::load(settings.clone(), None).context("the settings of the run")?.config;
-        let to_database = (0..sinks).map(|_| proxy(config.db.port)).collect::<Result<Vec<_>>>()?;
-        let clients = Clients::new(&config.kafka, &prefix);
-        let mismatches = clients.admin()?.ensure(&config, ASK)?;
-        if let Some(mismatch) = mismatches.first() {
-            bail!("{mismatch}");
-        }
-        let shared = Arc::new(config.clone());
-        runtime.block_on(tape_db::migrate(&shared, stop))?;
-        let source = Source {
-            seed: spec.plan.seed,
-            symbols: spec.symbols,
-            rate: spec.rate,
-            topic: config.topics.raw_trades.clone(),
-            partitions: spec.partitions,
-        };
-        let groups = vec![
-            Group {
-                name: tape_processor::group(&config),
-                topic: config.topics.raw_trades.clone(),
-                partitions: spec.partitions,
-                markers: 0,
-            },
-            Group {
-                name: tape_sink::group(&config),
-                topic: config.topics.aggregates.clone(),
-                partitions: spec.partitions,
-                markers: 1,
-            },
-        ];
-        let watch = Watch::start(clients.clone(), groups)?;
-        let recipes = Recipes { spec, settings: &settings, prefix: &prefix };
-        let start = |recipe: Result<Recipe>| Ok(Mutex::new(Member::start(recipe?)?));
-        let processors = (0..processors)
-            .map(|number| start(recipes.processor(number, to_kafka[number].port, disks)))
-            .collect::<Result<Vec<_>>>()?;
-        let sinks = (0..sinks)
-            .map(|number| {
-                let kafka = to_kafka[processors.len() + number].port;
-                start(recipes.sink(number, kafka, to_database[number].port))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let feed = Feed::start(source.clone(), clients.producer(&config.producer)?);
-        let world = World {
-            started: Instant::now(),
-            servers,
-            to_kafka,
-            to_database,
-            processors,
-            sinks,
-            watch,
-            prefix,
-            stop: stop.clone(),
-            troubles: Mutex::default(),
-        };
-        let mut stage = Stage {
-            world: Arc::new(world),
-            config,
-            clients,
-            source,
-            feed: Mutex::new(Some(feed)),
-            written: std::cell::Cell::new(0),
-        };
-        stage.await_progress(spec)?;
-        // Nobody else has it yet.
-        if let Some(world) = Arc::get_mut(&mut stage.world) {
-            world.started = Instant::now();
-        }
-        Ok(stage)
-    }
-
-    /// Until every partition has moved.
-    fn await_progress(&self, spec: &Spec) -> Result<()> {
-        let started = Instant::now();
-        loop {
-            let moving = self.world.watch.course(PROCESSORS).moving();
-            if i32::try_from(moving) == Ok(spec.partitions) {
-                return Ok(());
-            }
-            if started.elapsed() > START_LIMIT || self.world.stop.is_requested() {
-                bail!(
-                    "{moving} of {} partitions moved at the start; see {}",
-                    spec.partitions,
-                    spec.folder.display()
-                );
-            }
-            std::thread::sleep(TURN);
-        }
-    }
-
     fn story(&self, spec: &Spec) -> Story {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall_ms = i64::try_from(wall.as_millis()).unwrap_or(0);
@@ -410,76 +288,5 @@ fn collect(busy: &mut BTreeMap<Target, JoinHandle<Struck>>, story: &mut Story) {
         if let Some(Ok(struck)) = busy.remove(&target).map(JoinHandle::join) {
             story.struck.push(struck);
         }
-    }
-}
-
-/// What all processes have in common.
-fn settings(spec: &Spec, servers: &Servers, prefix: &str) -> Result<BTreeMap<String, String>> {
-    let mut settings = servers.settings()?;
-    settings.remove("LOCAL_SERVERS");
-    let topic = |name: &str| format!("{prefix}-{name}");
-    Ok(with(
-        &settings,
-        [
-            ("APP_ID", prefix.to_owned()),
-            ("KAFKA_PARTITIONS", spec.partitions.to_string()),
-            ("KAFKA_TOPIC_RAW_TRADES", topic("raw")),
-            ("KAFKA_TOPIC_AGGREGATES", topic("aggregates")),
-            ("KAFKA_TOPIC_ALERTS", topic("alerts")),
-            ("KAFKA_TOPIC_LATE", topic("late")),
-            ("KAFKA_TOPIC_DEAD_LETTERS", topic("dlq")),
-            ("KAFKA_SESSION_TIMEOUT", "6s".to_owned()),
-            // A survivor waits for the transaction that a dead process left open: no longer than for its session.
-            ("KAFKA_TRANSACTION_TIMEOUT", "6s".to_owned()),
-            ("IDLE_TIMEOUT", "0".to_owned()),
-            ("HTTP_BIND_PROCESSOR", "off".to_owned()),
-            ("HTTP_BIND_SINK", "off".to_owned()),
-            ("LOG_FORMAT", "text".to_owned()),
-            ("LOG_LEVEL", "info".to_owned()),
-            // Somewhere that nobody uses: each processor has its own.
-            ("STATE_DIR", spec.folder.join("state/none").display().to_string()),
-            ("WORKERS", "1".to_owned()),
-        ],
-    ))
-}
-
-/// How the processes of a run are started.
-struct Recipes<'a> {
-    spec: &'a Spec,
-    settings: &'a BTreeMap<String, String>,
-    prefix: &'a str,
-}
-
-impl Recipes<'_> {
-    fn processor(&self, number: usize, kafka: u16, disks: &mut Disks) -> Result<Recipe> {
-        let name = Target::Processor(number).to_string();
-        let folder = self.spec.folder.join("state").join(&name);
-        if self.spec.plan.kinds.contains(&Kind::FullDisk) {
-            disks.mount(&folder, DISK_MEBIBYTES)?;
-        }
-        let state = folder.join("state");
-        let settings = [
-            ("INSTANCE_ID", format!("p{number}")),
-            ("KAFKA_BOOTSTRAP_SERVERS", format!("127.0.0.1:{kafka}")),
-            ("STATE_DIR", state.display().to_string()),
-        ];
-        let (program, args) =
-            self.spec.broken.clone().unwrap_or_else(|| (self.spec.tape.clone(), vec!["process".to_owned()]));
-        let environment = with(self.settings, settings);
-        let log = self.spec.folder.join(format!("{name}.log"));
-        Ok(Recipe { name, program, args, environment, log, state: Some(state) })
-    }
-
-    fn sink(&self, number: usize, kafka: u16, database: u16) -> Result<Recipe> {
-        let name = Target::Sink(number).to_string();
-        let settings = [
-            ("INSTANCE_ID", format!("{}s{number}", self.prefix)),
-            ("KAFKA_BOOTSTRAP_SERVERS", format!("127.0.0.1:{kafka}")),
-            ("DB_PORT", database.to_string()),
-        ];
-        let environment = with(self.settings, settings);
-        let log = self.spec.folder.join(format!("{name}.log"));
-        let (program, args) = (self.spec.tape.clone(), vec!["sink".to_owned()]);
-        Ok(Recipe { name, program, args, environment, log, state: None })
     }
 }

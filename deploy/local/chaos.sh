@@ -17,8 +17,8 @@ program=${CARGO_TARGET_DIR:-$HOME/.cache/tape/target}/release/tape-chaos
 remove_leftovers() {
     local old pid mount
     for old in .local/chaos-*; do
-        [ -d "$old" ] && is_gone "${old##*-}" || continue
-        for pid in $(cat "$old"/pids "$old"/*/pids 2>/dev/null); do
+        if [ ! -d "$old" ] || ! is_gone "${old##*-}"; then continue; fi
+        cat "$old"/pids "$old"/*/pids 2>/dev/null | while read -r pid; do
             if tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qF "STATE_DIR=$root/$old/"; then
                 kill -KILL "$pid" 2>/dev/null || true
             fi

@@ -52,4 +52,5 @@ stop: ## stops the servers of the demo and keeps their data
 	@for dir in .local/demo*; do [ ! -d "$$dir" ] || deploy/local/servers.sh stop "$$dir"; done
 
 clean-local: ## stops the local servers and deletes all their data (keeps the downloaded Kafka)
-	@for dir in .local/demo* .local/test-*; do [ ! -d "$$dir" ] || deploy/local/servers.sh remove "$$dir"; done
+	@for dir in .local/demo* .local/test-* .local/chaos-*/servers .local/chaos-*/*/servers; do [ ! -d "$$dir" ] || deploy/local/servers.sh remove "$$dir"; done
+	@rm -rf .local/chaos-*

@@ -7,7 +7,9 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/tape/target
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help bench-backtest demo test check fmt deny build install servers stop clean-local
+export MINUTES ?= 2
+export SEED ?=
+.PHONY: help bench-backtest chaos chaos-mutations demo test check fmt deny build install servers stop clean-local
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -17,6 +19,12 @@ demo: ## the whole pipeline on this machine; SECONDS=60: bounded, then checks it
 
 test: ## everything, on a real Kafka and a real PostgreSQL that it starts and stops: format, clippy, tests
 	@deploy/local/test.sh
+
+chaos: build ## faults for MINUTES=2 on processors, sinks, broker, database, disks and networks; SEED=n: the same schedule again
+	@deploy/local/chaos.sh --minutes "$(MINUTES)" $(if $(SEED),--seed "$(SEED)")
+
+chaos-mutations: build ## processors that commit in a wrong order: the crash harness must catch them
+	@deploy/local/chaos.sh --mutation state-first,offsets-outside
 
 check: install ## format and clippy only
 	cargo fmt --all --check
@@ -31,8 +39,8 @@ deny: ## licences, bans and sources of all dependencies (installs cargo-deny bes
 bench-backtest: build ## five million trades through tape backtest, three times: rate, and outputs equal byte by byte
 	@bench/backtest.sh
 
-build: install ## the release binary, $(CARGO_TARGET_DIR)/release/tape
-	cargo build --release --locked -p tape
+build: install ## the release binaries, $(CARGO_TARGET_DIR)/release/tape and the crash harness tape-chaos
+	cargo build --release --locked -p tape -p tape-chaos
 
 install: ## what is missing on this machine (Debian, Ubuntu; root or sudo)
 	@deploy/local/install.sh
@@ -44,4 +52,5 @@ stop: ## stops the servers of the demo and keeps their data
 	@for dir in .local/demo*; do [ ! -d "$$dir" ] || deploy/local/servers.sh stop "$$dir"; done
 
 clean-local: ## stops the local servers and deletes all their data (keeps the downloaded Kafka)
-	@for dir in .local/demo* .local/test-*; do [ ! -d "$$dir" ] || deploy/local/servers.sh remove "$$dir"; done
+	@for dir in .local/demo* .local/test-* .local/chaos-*/servers .local/chaos-*/*/servers; do [ ! -d "$$dir" ] || deploy/local/servers.sh remove "$$dir"; done
+	@rm -rf .local/chaos-*

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const FILE_LINES_MAX: usize = 400;
 
 /// What each crate may know of the workspace, beyond which nothing is known to anybody.
-const MAY_KNOW: [(&str, &[&str]); 12] = [
+const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("tape-proto", &[]),
     ("tape-analytics", &[]),
     ("tape-oracle", &[]),
@@ -21,6 +21,19 @@ const MAY_KNOW: [(&str, &[&str]); 12] = [
     (
         "tape-harness",
         &["tape-db", "tape-kafka", "tape-oracle", "tape-processor", "tape-proto", "tape-service"],
+    ),
+    (
+        "tape-chaos",
+        &[
+            "tape-db",
+            "tape-harness",
+            "tape-kafka",
+            "tape-oracle",
+            "tape-processor",
+            "tape-proto",
+            "tape-service",
+            "tape-sink",
+        ],
     ),
     ("tape-sink", &["tape-db", "tape-kafka", "tape-proto", "tape-service"]),
     (

@@ -10,6 +10,8 @@
 # status   exit 0 and one line when it runs, else exit 3
 #
 # LOCAL_CACHE (default .local of this checkout): where the jars are kept.   KAFKA_HEAP (default 768m): the Java heap.
+# KAFKA_PROXIES="PORT:ADVERTISED …": more ports to listen on, each telling its clients to come back by the other port, where
+# a proxy stands: what a proxy cuts or slows down stays cut and slow. Give it at every start.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 . "$here/process.sh"
@@ -62,6 +64,17 @@ choose_ports() {
     printf '%s %s\n' "$port" "$controller" >"$home/ports"
     sed -e "s|@DIR@|$dir|g" -e "s|@PORT@|$port|g" -e "s|@CONTROLLER_PORT@|$controller|g" \
         "$here/kafka/server.properties" >"$home/server.properties"
+    add_proxies
+}
+
+add_proxies() {
+    local pair name number=0
+    for pair in ${KAFKA_PROXIES:-}; do
+        number=$((number + 1)) name=PROXY$number
+        sed -i -e "s|^listeners=.*|&,$name://127.0.0.1:${pair%:*}|" \
+            -e "s|^advertised.listeners=.*|&,$name://127.0.0.1:${pair#*:}|" \
+            -e "s|^listener.security.protocol.map=.*|&,$name:PLAINTEXT|" "$home/server.properties"
+    done
 }
 
 run_java() { "$java" -Xmx256m -Dlog4j2.configurationFile="$here/kafka/log4j2.properties" \

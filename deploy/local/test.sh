@@ -3,8 +3,9 @@
 #
 # 1. installs what is missing   2. format   3. clippy, warnings are errors   4. builds the tests   5. starts a real Kafka
 # and a real PostgreSQL in .local/test-PID   6. runs all tests with their settings in the environment   7. stops the
-# servers by pid, also after a failure or Ctrl-C. After a failure the folder with their logs is kept; the next run
-# removes it, and stops what a killed run left behind.
+# servers by pid, also after a failure or Ctrl-C   8. two minutes of faults, and two processors that commit in a wrong order,
+# on servers of their own (chaos.sh). After a failure the folder with the logs is kept; the next run removes it, and stops
+# what a killed run left behind.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 . "$here/process.sh"
@@ -51,6 +52,7 @@ step "Clippy"
 cargo clippy --release --locked --workspace --all-targets -- -D warnings
 step "Building the tests"
 cargo test --release --locked --workspace --no-run
+cargo build --release --locked -p tape -p tape-chaos
 REAL_TAPE=$("$here/real-tape.sh")
 export REAL_TAPE
 
@@ -65,3 +67,10 @@ set -a
 set +a
 step "Tests"
 cargo test --release --locked --workspace
+
+# The machine is theirs: the tests' servers go first.
+"$here/servers.sh" stop "$dir"
+step "Faults for two minutes"
+"$here/chaos.sh" --minutes 2
+step "Wrong orders of a commit"
+"$here/chaos.sh" --mutation state-first,offsets-outside

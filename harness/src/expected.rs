@@ -38,18 +38,28 @@ pub fn by_symbol<T: Clone>(
 
 /// One record per partition that closes every window before it.
 pub fn closing(market: &oracle::Market) -> Vec<oracle::Input> {
-    (0..PARTITIONS)
+    closing_of(market, PARTITIONS)
+}
+
+/// The same for a topic with so many partitions.
+pub fn closing_of(market: &oracle::Market, partitions: i32) -> Vec<oracle::Input> {
+    (0..partitions)
         .map(|wanted| {
             let symbol = (0..)
                 .map(|n| format!("END{n}"))
-                .find(|symbol| partition::partition(symbol.as_bytes(), PARTITIONS) == wanted);
+                .find(|symbol| partition::partition(symbol.as_bytes(), partitions) == wanted);
             market.closing(&symbol.expect("some name lands in each partition"))
         })
         .collect()
 }
 
 pub(crate) fn place(input: &oracle::Input) -> i32 {
-    input.key.as_deref().map_or(0, |key| partition::partition(key, PARTITIONS))
+    place_of(input, PARTITIONS)
+}
+
+/// Where the partitioner would put a record in a topic with so many partitions; one without key goes to partition 0.
+pub fn place_of(input: &oracle::Input, partitions: i32) -> i32 {
+    input.key.as_deref().map_or(0, |key| partition::partition(key, partitions))
 }
 
 /// Final rows of all partitions, by symbol, in order.

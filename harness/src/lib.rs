@@ -5,13 +5,12 @@
 
 mod bench;
 mod expected;
-mod outputs;
+pub mod outputs;
 pub mod servers;
 mod tables;
 
 pub use bench::{Bench, DEADLINE, Output, Running, wait_for};
-pub use expected::{alerts_by_symbol, by_symbol, closing, expected, final_rows};
-pub use outputs::{alert as oracle_alert, row as oracle_row};
+pub use expected::{alerts_by_symbol, by_symbol, closing, closing_of, expected, final_rows, place_of};
 pub use tables::{AlertLine, RowLine, Tables};
 
 /// Partitions of every topic of a test.

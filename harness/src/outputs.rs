@@ -3,7 +3,7 @@
 use tape_oracle as oracle;
 use tape_proto::messages::{AlertType, BreakoutAlert, ClosedBy, Signal, StockAggregate};
 
-/// A row as the oracle writes it.
+/// A row; panics when it is none that tape writes.
 pub fn row(message: &StockAggregate) -> oracle::Row {
     oracle::Row {
         symbol: message.symbol.clone(),
@@ -39,7 +39,7 @@ pub fn row(message: &StockAggregate) -> oracle::Row {
     }
 }
 
-/// An alert as the oracle writes it.
+/// An alert; panics when it is none that tape writes.
 pub fn alert(message: &BreakoutAlert) -> oracle::Alert {
     oracle::Alert {
         symbol: message.symbol.clone(),

@@ -218,14 +218,15 @@ impl Admin {
         parts: &[Part],
         timeout: Duration,
     ) -> Result<Vec<(Part, Option<i64>)>, Error> {
-        let action = || format!("ask group {group} for the offsets of {}", names(parts.iter()));
-        let failed = |error| Error::from_kafka(action(), &error);
+        self.observer(group)?.committed(parts, timeout)
+    }
+
+    /// An observer of a group, for many questions in a row.
+    pub fn observer(&self, group: &str) -> Result<Observer, Error> {
         let config = settings::observer(self.base.clone(), group);
-        let client: Consumer = config.create_with_context(ConsumerEvents::new(false)).map_err(failed)?;
-        let answers = probe::retry(&client, timeout, |left| {
-            client.committed_offsets(plain(parts), left).map_err(failed)
-        })?;
-        committed(parts, &answers, action)
+        let client = config.create_with_context(ConsumerEvents::new(false));
+        let client = client.map_err(|error| Error::from_kafka("make an observer", &error))?;
+        Ok(Observer { group: group.to_owned(), client })
     }
 
     /// How far a group is behind in each partition of a topic.
@@ -265,6 +266,24 @@ impl Admin {
             })
         })?;
         Ok(())
+    }
+}
+
+/// Asks a group for its committed offsets, without joining it.
+pub struct Observer {
+    group: String,
+    client: Consumer,
+}
+
+impl Observer {
+    /// Committed offsets; `None` = none. Does not wait for open transactions.
+    pub fn committed(&self, parts: &[Part], timeout: Duration) -> Result<Vec<(Part, Option<i64>)>, Error> {
+        let action = || format!("ask group {} for the offsets of {}", self.group, names(parts.iter()));
+        let answers = probe::retry(&self.client, timeout, |left| {
+            let answers = self.client.committed_offsets(plain(parts), left);
+            answers.map_err(|error| Error::from_kafka(action(), &error))
+        })?;
+        committed(parts, &answers, action)
     }
 }
 

@@ -39,29 +39,34 @@ const LATE_MS: u64 = 900_000;
 impl Market {
     /// All records, in the order of the log.
     pub fn inputs(&self) -> Vec<Input> {
+        self.stream().collect()
+    }
+
+    /// The same, one after the other, for markets that do not fit into memory. A market with more records begins with the
+    /// same ones.
+    pub fn stream(&self) -> impl Iterator<Item = Input> + use<> {
+        let Market { records, symbols, step_ms, .. } = *self;
         let mut dice = Dice(self.seed.wrapping_mul(2).wrapping_add(1));
         let mut prices: Vec<i64> =
             (0..self.symbols).map(|_| dice.between(5_000_000_000, 500_000_000_000)).collect();
         let mut now = self.start_ms;
-        (0..self.records)
-            .map(|_| {
-                now += dice.between(0, 2 * self.step_ms);
-                let symbol = dice.index(self.symbols);
-                // A slow swing of each symbol makes averages cross.
-                let phase = (now / 240_000 + i64::try_from(symbol).unwrap_or(0)) % 2;
-                let drift = prices[symbol] / 20_000 * (1 - 2 * phase);
-                prices[symbol] =
-                    (prices[symbol] + drift + dice.between(-drift.abs() * 3, drift.abs() * 3)).max(1_000_000);
-                let back = match dice.index(100) {
-                    0 => dice.below(LATE_MS),
-                    1..=60 => dice.below(DISORDER_MS),
-                    _ => 0,
-                };
-                let event_time = (now - i64::try_from(back).unwrap_or(0)).max(0);
-                let trade = trade(&mut dice, &format!("S{symbol:03}"), prices[symbol], event_time);
-                if dice.index(200) == 0 { poison(&mut dice, &trade) } else { plain(&mut dice, trade) }
-            })
-            .collect()
+        (0..records).map(move |_| {
+            now += dice.between(0, 2 * step_ms);
+            let symbol = dice.index(symbols);
+            // A slow swing of each symbol makes averages cross.
+            let phase = (now / 240_000 + i64::try_from(symbol).unwrap_or(0)) % 2;
+            let drift = prices[symbol] / 20_000 * (1 - 2 * phase);
+            prices[symbol] =
+                (prices[symbol] + drift + dice.between(-drift.abs() * 3, drift.abs() * 3)).max(1_000_000);
+            let back = match dice.index(100) {
+                0 => dice.below(LATE_MS),
+                1..=60 => dice.below(DISORDER_MS),
+                _ => 0,
+            };
+            let event_time = (now - i64::try_from(back).unwrap_or(0)).max(0);
+            let trade = trade(&mut dice, &format!("S{symbol:03}"), prices[symbol], event_time);
+            if dice.index(200) == 0 { poison(&mut dice, &trade) } else { plain(&mut dice, trade) }
+        })
     }
 
     /// A record later than all others, which closes every window before it. `symbol` becomes its key.

@@ -157,14 +157,14 @@ fn check_outputs(cluster: &Cluster, oracles: &[Oracle], partitions: i32) -> Resu
         values.map(<[u8]>::to_vec).collect::<Vec<_>>()
     };
     for value in values("aggregates") {
-        let row = tape_harness::oracle_row(&aggregate::decode(&value).map_err(|error| error.to_string())?);
+        let row = tape_harness::outputs::row(&aggregate::decode(&value).map_err(|error| error.to_string())?);
         if row.is_final {
             rows.entry(row.symbol.clone()).or_default().push(row);
         }
     }
     let mut alerts = BTreeMap::<String, Vec<tape_oracle::Alert>>::new();
     for value in values("alerts") {
-        let alert = tape_harness::oracle_alert(&alert::decode(&value).map_err(|error| error.to_string())?);
+        let alert = tape_harness::outputs::alert(&alert::decode(&value).map_err(|error| error.to_string())?);
         alerts.entry(alert.symbol.clone()).or_default().push(alert);
     }
     compare("final rows", &rows, &tape_harness::final_rows(oracles))?;

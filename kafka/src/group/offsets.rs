@@ -73,8 +73,11 @@ impl GroupConsumer {
         committed.into_iter().zip(bounds).map(|(found, (low, high))| start((found, low, high))).collect()
     }
 
-    /// Commits offsets (next to read) outside of a transaction.
+    /// Commits offsets (next to read) outside of a transaction. Nothing to commit is no error, as it is for librdkafka.
     pub fn commit_offsets(&self, parts: &[(Part, i64)], mode: CommitMode) -> Result<(), Error> {
+        if parts.is_empty() {
+            return Ok(());
+        }
         let action = || format!("commit {}", names(parts.iter().map(|(part, _)| part)));
         let list = offsets(parts, action)?;
         let client = &self.handles().client;

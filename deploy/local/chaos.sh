@@ -18,8 +18,8 @@ remove_leftovers() {
     local old pid mount
     for old in .local/chaos-*; do
         if [ ! -d "$old" ] || ! is_gone "${old##*-}"; then continue; fi
-        cat "$old"/pids "$old"/*/pids 2>/dev/null | while read -r pid; do
-            if tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | grep -qF "STATE_DIR=$root/$old/"; then
+        { cat "$old"/pids "$old"/*/pids 2>/dev/null || true; } | while read -r pid; do
+            if { tr '\0' '\n' <"/proc/$pid/environ"; } 2>/dev/null | grep -qF "STATE_DIR=$root/$old/"; then
                 kill -KILL "$pid" 2>/dev/null || true
             fi
         done

@@ -12,12 +12,9 @@ use tape_analytics::Settings;
 use tape_kafka::{GroupSpec, StartAt, TopicId};
 use tape_proto::output::OutputFormat;
 use tape_service::config::{Config, Format, Guarantee, OutputMode};
-use tape_service::logs::LogLimiter;
 
 /// The group throws a member out that does not poll for so long.
 const MAX_POLL_INTERVAL: Duration = Duration::from_secs(300);
-/// Repeated lines about waiting are written so often at most.
-const LOG_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Which topics the names of the settings mean. An id that nobody knows (an old broker) is not checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,8 +28,6 @@ pub(crate) struct Context<W> {
     pub(crate) world: W,
     pub(crate) settings: Settings,
     pub(crate) status: Arc<Status>,
-    /// For lines that would repeat while something is away.
-    pub(crate) log: LogLimiter,
     pub(crate) guarantee: Guarantee,
     pub(crate) input: Arc<str>,
     pub(crate) changelog: Arc<str>,
@@ -67,7 +62,6 @@ impl<W: World> Context<W> {
             world,
             settings: codec::settings(processing),
             status,
-            log: LogLimiter::new(LOG_INTERVAL),
             guarantee: processing.guarantee,
             input: config.topics.raw_trades.as_str().into(),
             changelog: config.topics.changelog.as_str().into(),

@@ -14,6 +14,7 @@
 //! | `status` | what a process says about itself |
 //! | `orphans` | partitions that a killed member left unowned |
 //! | `startup` | topic checks |
+//! | `waits` | lines about waiting |
 //! | `topic_watch` | topics that change under a running processor |
 //! | `reset` | starting over: empty state, moved offsets, a higher generation |
 //!
@@ -36,6 +37,7 @@ mod startup;
 pub mod status;
 mod task;
 mod topic_watch;
+mod waits;
 mod worker;
 
 use std::sync::Arc;

@@ -26,6 +26,7 @@ use crate::context::Context;
 use crate::intake::RejectWindow;
 use crate::ports::{Changelog as _, Group as _, Question, TaskStore, World};
 use crate::task::Running;
+use crate::waits::{For, Waits};
 
 use course::Course;
 use offset::{ask, has_moved, input_offset, ranges};
@@ -101,6 +102,7 @@ pub(crate) struct Tools<'a, W: World> {
     pub(crate) context: &'a Context<W>,
     pub(crate) consumer: &'a mut W::Group,
     pub(crate) reader: &'a mut W::Changelog,
+    pub(crate) waits: &'a mut Waits,
     pub(crate) now: Instant,
 }
 
@@ -197,7 +199,7 @@ impl<S: TaskStore> Restoring<S> {
     fn overcome<W: World<Store = S>>(
         &mut self,
         hitch: Hitch<S>,
-        tools: &Tools<'_, W>,
+        tools: &mut Tools<'_, W>,
     ) -> Result<Option<Box<S>>, RestoreError> {
         self.not_before = tools.now + PAUSE;
         match hitch {
@@ -210,8 +212,8 @@ impl<S: TaskStore> Restoring<S> {
                     Err(RestoreError::Stuck(error))
                 }
                 Reaction::Retry | Reaction::Abort => {
-                    if let Some(suppressed) = tools.context.log.allow() {
-                        tracing::info!(task = self.partition, %error, "restore waits for Kafka{suppressed}");
+                    if let Some(lasted) = tools.waits.note(For::Kafka, tools.now) {
+                        tracing::info!(task = self.partition, %error, "restore waits for Kafka{lasted}");
                     }
                     Ok(store)
                 }
@@ -234,8 +236,8 @@ impl<S: TaskStore> Restoring<S> {
                 Err(RestoreError::Stop(Failure::Config(error.to_string())))
             }
             Hitch::Store(error) => {
-                if let Some(suppressed) = tools.context.log.allow() {
-                    tracing::warn!(task = self.partition, %error, "restore waits for the state store{suppressed}");
+                if let Some(lasted) = tools.waits.note(For::Store, tools.now) {
+                    tracing::warn!(task = self.partition, %error, "restore waits for the state store{lasted}");
                 }
                 Ok(None)
             }

@@ -157,7 +157,7 @@ impl Status {
             if why.is_empty() {
                 tracing::info!("ready");
             } else {
-                tracing::warn!(%why, "not ready");
+                tracing::info!(%why, "not ready");
             }
         }
     }

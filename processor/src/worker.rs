@@ -26,6 +26,7 @@ use crate::meters::Counts;
 use crate::orphans::OrphanWatch;
 use crate::ports::{Changelog as _, Group as _, TaskStore, World};
 use crate::task::{Phase, Task};
+use crate::waits::{For, Waits};
 
 /// Wait for records when there is nothing else to do.
 const IDLE_WAIT: Duration = Duration::from_millis(100);
@@ -76,6 +77,7 @@ pub(crate) struct Worker<W: World> {
     next_figures: Instant,
     fences: Vec<Instant>,
     backoff: Backoff,
+    waits: Waits,
     heartbeat: Heartbeat,
     /// The first worker watches for all.
     orphans: Option<OrphanWatch>,
@@ -90,6 +92,7 @@ impl<W: World> Worker<W> {
         shutdown: &Shutdown,
     ) -> Result<Option<Self>, Failure> {
         let heartbeat = context.status.health().watch(&format!("worker {number}"), STALL_LIMIT);
+        let mut waits = Waits::default();
         let mut committer = Committer::new(context.commit_spec(number), &context.world)?;
         let first = committer.init(REFUSAL_WAIT);
         if let Err(error) = &first
@@ -99,8 +102,12 @@ impl<W: World> Worker<W> {
         }
         // What takes longer is an orphan of our id that is being aborted, or a broker that is away: we join meanwhile.
         let consumer = context.world.join(context.group_spec(number))?;
-        if first.is_err() && !init(&mut committer, &context, number, shutdown, &mut || heartbeat.beat())? {
-            return Ok(None);
+        if first.is_err() {
+            // librdkafka would ask again after half a second; a new client asks at once.
+            committer.replace(&context.world)?;
+            if !init(&mut committer, &context, &mut waits, number, shutdown, &mut || heartbeat.beat())? {
+                return Ok(None);
+            }
         }
         let reader = context.world.changelog()?;
         let now = context.world.now();
@@ -123,6 +130,7 @@ impl<W: World> Worker<W> {
             fences: Vec::new(),
             heartbeat,
             backoff: Backoff::new(Duration::from_millis(50), Duration::from_secs(2)),
+            waits,
             orphans,
         }))
     }
@@ -146,7 +154,12 @@ impl<W: World> Worker<W> {
     pub(crate) fn step(&mut self, shutdown: &Shutdown) -> Result<(), Failure> {
         self.heartbeat.beat();
         match self.turn() {
-            Ok(()) => self.backoff.reset(),
+            Ok(()) => {
+                self.backoff.reset();
+                if let Some((what, lasted)) = self.waits.over(self.context.world.now()) {
+                    tracing::info!(worker = self.number, waited = ?lasted, "{what} answers again");
+                }
+            }
             Err(trouble) => {
                 self.recover(trouble, shutdown)?;
                 self.context.world.sleep(self.backoff.pause());
@@ -276,6 +289,7 @@ fn close_task<S: TaskStore>(task: &mut Task<S>) {
 fn init<W: World>(
     committer: &mut Committer<W>,
     context: &Context<W>,
+    waits: &mut Waits,
     worker: usize,
     shutdown: &Shutdown,
     alive: &mut dyn FnMut(),
@@ -287,8 +301,8 @@ fn init<W: World>(
             Ok(()) => return Ok(true),
             Err(error) if error.reaction == Reaction::Config => return Err(error.into()),
             Err(error) => {
-                if let Some(suppressed) = context.log.allow() {
-                    tracing::warn!(worker, %error, "waiting for the transaction coordinator{suppressed}");
+                if let Some(lasted) = waits.note(For::Coordinator, context.world.now()) {
+                    tracing::warn!(worker, %error, "waiting for the transaction coordinator{lasted}");
                 }
                 if error.reaction != Reaction::Retry {
                     committer.replace(&context.world)?;

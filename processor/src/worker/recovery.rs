@@ -13,6 +13,7 @@ use crate::commit::CommitError;
 use crate::meters::{self, Counts};
 use crate::ports::{Changelog as _, Group as _, World};
 use crate::task::{Phase, Task};
+use crate::waits::For;
 
 /// So many fences in so short a time mean that another process uses our name.
 const FENCES_MAX: usize = 5;
@@ -35,9 +36,12 @@ impl<W: World> Worker<W> {
         self.uncommitted_since = None;
     }
 
-    /// Replaces consumer and reader when they are dead, or get nowhere. Stores are closed as they were committed.
-    fn renew_clients(&mut self, error: &Error) -> Result<(), Failure> {
+    fn say_useless(&self, error: &Error) {
         tracing::warn!(worker = self.number, %error, "the Kafka client is of no use any more; joining the group anew");
+    }
+
+    /// Replaces consumer and reader when they are dead, or get nowhere. Stores are closed as they were committed.
+    fn renew_clients(&mut self) -> Result<(), Failure> {
         self.forget("client renewed");
         self.give_back();
         self.events.clear();
@@ -74,24 +78,30 @@ impl<W: World> Worker<W> {
             }
             Trouble::Client(error) => match error.reaction {
                 Reaction::Retry | Reaction::Abort => {
-                    if let Some(suppressed) = self.context.log.allow() {
-                        tracing::warn!(worker = self.number, %error, "waiting for Kafka{suppressed}");
+                    if let Some(lasted) = self.waits.note(For::Kafka, self.context.world.now()) {
+                        tracing::warn!(worker = self.number, %error, "waiting for Kafka{lasted}");
                     }
                     self.context.status.report(self.number, "waiting for Kafka");
                     Ok(())
                 }
                 // It does not prove a twin: after a long outage a member can be fenced by its own return.
                 Reaction::Fenced => {
-                    self.note_fence()?;
-                    self.renew_clients(&error)
+                    self.note_fence(&error)?;
+                    self.renew_clients()
                 }
-                Reaction::Fatal => self.renew_clients(&error),
+                Reaction::Fatal => {
+                    self.say_useless(&error);
+                    self.renew_clients()
+                }
                 Reaction::Config => {
                     self.give_back();
                     Err(error.into())
                 }
             },
-            Trouble::Stuck(error) => self.renew_clients(&error),
+            Trouble::Stuck(error) => {
+                self.say_useless(&error);
+                self.renew_clients()
+            }
             Trouble::Commit(CommitError::Unstorable { partition, error }) => {
                 self.give_back();
                 Err(Failure::Other(anyhow!("task {partition}: a change cannot be stored: {error}")))
@@ -102,7 +112,11 @@ impl<W: World> Worker<W> {
 
     /// After a commit that failed: abort when the producer can, else replace it; then everything is read again.
     pub(super) fn recover_commit(&mut self, error: Error, shutdown: &Shutdown) -> Result<(), Failure> {
-        tracing::warn!(worker = self.number, %error, "commit failed; going back to the last one");
+        if error.reaction == Reaction::Fenced {
+            self.note_fence(&error)?;
+        } else {
+            tracing::warn!(worker = self.number, %error, "commit failed; going back to the last one");
+        }
         let cause = error.code_name().unwrap_or_else(|| "timeout".to_owned());
         self.rewind(&cause);
         if error.reaction == Reaction::Config {
@@ -110,21 +124,19 @@ impl<W: World> Worker<W> {
             self.give_back();
             return Err(error.into());
         }
-        if error.reaction == Reaction::Fenced {
-            self.note_fence()?;
-        }
         let aborted = error.reaction == Reaction::Abort && self.committer.abort().is_ok();
         if !aborted {
             self.committer.replace(&self.context.world)?;
             self.context.status.report(self.number, "waiting for the transaction coordinator");
             let heartbeat = &self.heartbeat;
-            init(&mut self.committer, &self.context, self.number, shutdown, &mut || heartbeat.beat())?;
+            let (committer, waits) = (&mut self.committer, &mut self.waits);
+            init(committer, &self.context, waits, self.number, shutdown, &mut || heartbeat.beat())?;
         }
         Ok(())
     }
 
     /// A fence may only mean that our transaction or session timed out; many of them mean a twin.
-    pub(super) fn note_fence(&mut self) -> Result<(), Failure> {
+    fn note_fence(&mut self, error: &Error) -> Result<(), Failure> {
         let now = self.context.world.now();
         self.fences.retain(|fence| now.duration_since(*fence) < FENCE_WINDOW);
         self.fences.push(now);
@@ -134,6 +146,14 @@ impl<W: World> Worker<W> {
                 self.context.worker_id(self.number)
             )));
         }
+        tracing::warn!(
+            worker = self.number,
+            %error,
+            "fenced as {}: our session or transaction ended meanwhile, or another process took this name; going back to the last \
+             commit and taking the place back ({} of {FENCES_MAX})",
+            self.context.worker_id(self.number),
+            self.fences.len()
+        );
         Ok(())
     }
 

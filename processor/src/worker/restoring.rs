@@ -32,8 +32,13 @@ impl<W: World> Worker<W> {
         {
             self.read_changelog()?;
         }
-        let mut tools =
-            Tools { context: &self.context, consumer: &mut self.consumer, reader: &mut self.reader, now };
+        let mut tools = Tools {
+            context: &self.context,
+            consumer: &mut self.consumer,
+            reader: &mut self.reader,
+            waits: &mut self.waits,
+            now,
+        };
         for task in self.tasks.values_mut() {
             let Some(restoring) = task.restoring() else { continue };
             match restoring.step(&mut tools) {

@@ -33,7 +33,14 @@ pub(crate) fn judge(values: &mut Values) {
     let mut errors: Vec<String> = refused.into_iter().flatten().collect();
     errors.extend(security(values));
     errors.extend(topics(values));
-    let doubted = [bars(values), acks(values), open_password(values), open_key(values), lost_state(values)];
+    let doubted = [
+        bars(values),
+        acks(values),
+        takeover(values),
+        open_password(values),
+        open_key(values),
+        lost_state(values),
+    ];
     values.errors.extend(errors);
     values.warnings.extend(doubted.into_iter().flatten());
 }
@@ -184,6 +191,18 @@ fn bars(values: &Values) -> Option<String> {
             Span(window),
             Span(slide),
             prices.max(1)
+        )
+    })
+}
+
+/// A successor may not read on before the transaction of the dead one is decided, whatever its session says.
+fn takeover(values: &Values) -> Option<String> {
+    (values.ms("KAFKA_TRANSACTION_TIMEOUT")? > values.ms("KAFKA_SESSION_TIMEOUT")?).then(|| {
+        format!(
+            "{} with {}: after a crash the partitions wait for the dead process's transaction, longer than for its \
+             session. Make KAFKA_TRANSACTION_TIMEOUT the shorter one",
+            values.quote("KAFKA_TRANSACTION_TIMEOUT"),
+            values.quote("KAFKA_SESSION_TIMEOUT")
         )
     })
 }

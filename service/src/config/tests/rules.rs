@@ -204,3 +204,13 @@ fn what_is_allowed_but_unwise_is_a_warning() {
     env[1].1 = "PLAIN";
     check_doubted(&env, &["KAFKA_SASL_MECHANISM=\"PLAIN\"", "sasl_ssl"]);
 }
+
+#[test]
+fn a_takeover_waits_for_the_longer_of_session_and_transaction() {
+    check_doubted(
+        &[("KAFKA_SESSION_TIMEOUT", "6s")],
+        &["KAFKA_TRANSACTION_TIMEOUT=\"10s\"", "KAFKA_SESSION_TIMEOUT=\"6s\"", "the shorter one"],
+    );
+    let fast = [("KAFKA_SESSION_TIMEOUT", "6s"), ("KAFKA_TRANSACTION_TIMEOUT", "6s")];
+    assert!(loaded(&fast).warnings.is_empty());
+}

@@ -242,9 +242,11 @@ fn check_stores(sim: &Sim) -> Result<(), String> {
 }
 
 mod tests {
+    use std::cell::Cell;
     use std::ops::{AddAssign, Range};
+    use std::sync::Arc;
 
-    use super::{CommitOrder, Outcome, play};
+    use super::{CONFIG, CommitOrder, Dice, Market, Outcome, Sim, Weather, check_outputs, play, run, script};
 
     /// What many histories came to.
     #[derive(Debug, Default)]
@@ -320,6 +322,40 @@ mod tests {
             let (_, failure) = play_all(&(0..500), order);
             assert!(failure.is_some(), "{order:?} went unseen");
         }
+    }
+
+    /// A dead process has left a transaction open that holds the offset of one partition back.
+    #[test]
+    fn a_restore_that_must_wait_holds_nobody_up() {
+        let market =
+            Market { seed: 5, records: 200, symbols: 6, start_ms: 1_700_000_000_000, step_ms: 6_000 };
+        let (input, oracles) = script(&market, 2);
+        let calm = Weather { crash: 0, stall: 0, hiccup: 0, outage: 0, slow: 0 };
+        let sim = Sim::new(Dice::new(5), calm, Arc::clone(&CONFIG), CommitOrder::Right, input, (1, 1));
+        sim.cluster.borrow_mut().group.partitions = 2;
+        let open_until = 60_000;
+        let orphan = sim.cluster.borrow_mut().begin("somebody-else", open_until);
+        sim.cluster.borrow_mut().add_offsets(orphan, [(1, 0)].into_iter());
+        let end = |partition| sim.cluster.borrow().end(&("raw".to_owned(), partition));
+        let committed = |partition| sim.cluster.borrow().committed.get(&partition).copied();
+
+        // The longest stretch in which the other partition had input and committed none of it.
+        let (seen, since, longest) = (Cell::new(None), Cell::new(sim.now_ms()), Cell::new(0));
+        run(&sim, |sim| {
+            let now = sim.now_ms();
+            if committed(0) != seen.replace(committed(0)) || committed(0) == Some(end(0)) {
+                since.set(now);
+            }
+            longest.set(longest.get().max(now - since.get()));
+            now > open_until
+        })
+        .expect("nothing fails");
+        assert_eq!(committed(1), None, "the offset is still held");
+        assert!(committed(0) > Some(end(0) / 2), "{:?} of {}", committed(0), end(0));
+        assert!(longest.get() < 500, "{} ms without a commit", longest.get());
+        sim.calm_down();
+        run(&sim, Sim::is_done).expect("nothing fails");
+        check_outputs(&sim.cluster.borrow(), &oracles, 2).expect("equal to the oracle");
     }
 
     #[test]

@@ -33,15 +33,6 @@ impl Isolation {
     }
 }
 
-/// Where a group begins to read a partition for which it has not committed an offset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum StartAt {
-    /// At the first record of the log.
-    Earliest,
-    /// Behind the last record of the log.
-    Latest,
-}
-
 /// A member of a consumer group.
 #[derive(Clone, Debug)]
 pub struct GroupSpec {
@@ -57,8 +48,6 @@ pub struct GroupSpec {
     /// Longest time between two calls of `poll_events` or `consume`; at least the session time-out (a smaller value
     /// is raised to it).
     pub max_poll_interval: Duration,
-    /// Where to begin without a committed offset; see [`GroupConsumer::start_offsets`].
-    pub start: StartAt,
 }
 
 /// A transactional producer.

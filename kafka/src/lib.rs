@@ -41,7 +41,7 @@ pub mod topics;
 mod transaction;
 
 pub use admin::{Admin, Lag, Member, Observer};
-pub use clients::{Clients, GroupSpec, Isolation, StartAt, TxnSpec};
+pub use clients::{Clients, GroupSpec, Isolation, TxnSpec};
 pub use error::{Error, Kind, Reaction};
 pub use group::{CommitMode, GroupConsumer, GroupEvent, GroupMetadata};
 pub use members::{Group, GroupMember};

@@ -9,7 +9,7 @@ use crate::commit::{CommitOrder, CommitSpec};
 use crate::ports::World;
 use crate::status::Status;
 use tape_analytics::Settings;
-use tape_kafka::{GroupSpec, StartAt, TopicId};
+use tape_kafka::{GroupSpec, TopicId};
 use tape_proto::output::OutputFormat;
 use tape_service::config::{Config, Format, Guarantee, OutputMode};
 
@@ -108,7 +108,6 @@ impl<W: World> Context<W> {
             topics: vec![self.input.to_string()],
             session_timeout: self.session_timeout,
             max_poll_interval: MAX_POLL_INTERVAL,
-            start: StartAt::Earliest,
         }
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tape_kafka::{Admin, Clients, Error, GroupMember, GroupSpec, StartAt};
+use tape_kafka::{Admin, Clients, Error, GroupMember, GroupSpec};
 
 /// Time between two looks; a rebalance takes less.
 const INTERVAL: Duration = Duration::from_secs(3);
@@ -112,7 +112,6 @@ fn push(place: &Place) -> Result<(), Error> {
         topics: vec![place.input.clone()],
         session_timeout: PUSH_SESSION,
         max_poll_interval: PUSH_TIMEOUT,
-        start: StartAt::Earliest,
     })?;
     let deadline = Instant::now() + PUSH_TIMEOUT;
     let mut joined = false;

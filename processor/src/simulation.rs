@@ -303,7 +303,7 @@ mod tests {
     fn ten_thousand_histories_end_at_the_oracle() {
         if let Ok(seed) = std::env::var("SIMULATION_SEED") {
             // The whole story, with the simulation's own lines.
-            let _ = tape_service::logs::init(&super::CONFIG.log);
+            let _ = tape_service::logs::init(&CONFIG.log);
             let outcome = play(seed.parse().expect("a number"), CommitOrder::Right);
             eprintln!("seed {seed}: {outcome:?}");
             assert!(outcome.is_ok());

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tape_kafka::{Admin, Clients, CommitMode, GroupConsumer, GroupSpec, Part, Reaction, StartAt};
+use tape_kafka::{Admin, Clients, CommitMode, GroupConsumer, GroupSpec, Part, Reaction};
 use tape_service::health::Heartbeat;
 use tape_service::{Backoff, Config, Failure, Health, Shutdown};
 use tokio::runtime::Handle;
@@ -119,7 +119,6 @@ impl Worker {
             topics: vec![config.topics.aggregates.clone(), config.topics.alerts.clone()],
             session_timeout: config.kafka.session_timeout.min(SESSION_MAX),
             max_poll_interval: POLL_INTERVAL_MAX.max(config.kafka.session_timeout),
-            start: StartAt::Earliest,
         };
         let consumer = context.clients.group_consumer(spec)?;
         let admin = context.clients.admin()?;

@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::consumer::{self, Consumer as _};
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::{CommitMode, GroupConsumer, GroupMetadata};
-use crate::clients::{Isolation, StartAt};
 use crate::error::Error;
 use crate::lists::{committed, names, offsets, plain};
 use crate::part::Part;
-use crate::probe;
-use crate::raw::{self, LogEnd, Membership};
+use crate::raw::{self, Membership};
 
 impl GroupConsumer {
     /// The group's committed offsets; `None` = none. While a transaction with offsets of these partitions is open,
@@ -49,30 +47,6 @@ impl GroupConsumer {
         receiver
     }
 
-    /// Where to read each partition: at the committed offset, else where [`GroupSpec::start`] says. A committed
-    /// offset outside of the log is an error ([`Kind::OffsetOutOfRange`]), never a silent jump.
-    pub fn start_offsets(&self, parts: &[Part], timeout: Duration) -> Result<Vec<(Part, i64)>, Error> {
-        let deadline = Instant::now() + timeout;
-        let left = || deadline.saturating_duration_since(Instant::now());
-        let committed = self.committed(parts, left())?;
-        let client = &self.handles().client;
-        let ends = |end| {
-            let ends = probe::log_ends(client, parts, end, Isolation::ReadUncommitted, left());
-            ends.map_err(|error| self.explain(error))
-        };
-        let (low, high) = (ends(LogEnd::Low)?, ends(LogEnd::High)?);
-        let start = |((part, committed), low, high): ((Part, Option<i64>), i64, i64)| match committed {
-            Some(offset) if offset < low || offset > high => {
-                Err(Error::out_of_range(part, offset, Some((low, high)), ""))
-            }
-            Some(offset) => Ok((part, offset)),
-            None if self.spec.start == StartAt::Earliest => Ok((part, low)),
-            None => Ok((part, high)),
-        };
-        let bounds = low.into_iter().zip(high).map(|((_, low), (_, high))| (low, high));
-        committed.into_iter().zip(bounds).map(|(found, (low, high))| start((found, low, high))).collect()
-    }
-
     /// Commits offsets (next to read) outside of a transaction. Nothing to commit is no error, as it is for librdkafka.
     pub fn commit_offsets(&self, parts: &[(Part, i64)], mode: CommitMode) -> Result<(), Error> {
         if parts.is_empty() {
@@ -88,31 +62,6 @@ impl GroupConsumer {
                 .commit(&list, consumer::CommitMode::Async)
                 .map_err(|error| self.explain(Error::from_kafka(action(), &error))),
         }
-    }
-
-    /// The offset after the last record, freshly asked: under [`Isolation::ReadCommitted`] up to the first open
-    /// transaction.
-    /// The question waits behind a fetch on the same connection; for many partitions at once ask an
-    /// [`Admin`](crate::Admin), which has connections of its own.
-    pub fn end_offset(&self, part: &Part, isolation: Isolation, timeout: Duration) -> Result<i64, Error> {
-        let parts = std::slice::from_ref(part);
-        let ends = probe::log_ends(&self.handles().client, parts, LogEnd::High, isolation, timeout)?;
-        Ok(ends.first().map_or(0, |(_, offset)| *offset))
-    }
-
-    /// First offset of the log, and the one after the last, freshly asked.
-    pub fn watermarks(
-        &self,
-        part: &Part,
-        isolation: Isolation,
-        timeout: Duration,
-    ) -> Result<(i64, i64), Error> {
-        probe::watermarks(&self.handles().client, part, isolation, timeout)
-    }
-
-    /// How many partitions a topic has. Asked before the first `assign` it saves half a second there.
-    pub fn partition_count(&self, topic: &str, timeout: Duration) -> Result<i32, Error> {
-        probe::partition_count(&self.handles().client, topic, timeout)
     }
 
     /// Who we are in the group now. `Abort` = not a member at this moment (evicted, or about to join again): the work

@@ -5,7 +5,6 @@ use tape_service::Secret;
 use tape_service::config::{Format, Sasl, SaslMechanism, Security, Ssl};
 
 use super::*;
-use crate::clients::StartAt;
 
 fn kafka(protocol: SecurityProtocol) -> Kafka {
     let sasl = protocol.uses_sasl().then(|| Sasl {
@@ -90,7 +89,6 @@ fn members_of_a_group() {
         topics: vec!["raw-trades".into()],
         session_timeout: Duration::from_secs(45),
         max_poll_interval: Duration::from_secs(300),
-        start: StartAt::Earliest,
     };
     check(
         &group(plaintext(), &spec),

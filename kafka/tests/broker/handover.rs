@@ -42,7 +42,9 @@ impl Member {
     }
 
     fn take(&mut self, parts: Vec<Part>) {
-        let starts = self.consumer.start_offsets(&parts, DEADLINE).unwrap();
+        let committed = self.consumer.committed(&parts, DEADLINE).unwrap();
+        let starts: Vec<_> =
+            committed.into_iter().map(|(part, offset)| (part, offset.unwrap_or(0))).collect();
         if !parts.is_empty() {
             self.consumer.assign(&starts).unwrap();
         }

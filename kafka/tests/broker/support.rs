@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tape_kafka::{
-    Clients, GroupConsumer, GroupEvent, GroupSpec, Isolation, Outgoing, Part, Producer, Reader, StartAt,
-    TopicSpec, TransactionalProducer, TxnSpec,
+    Clients, GroupConsumer, GroupEvent, GroupSpec, Isolation, Outgoing, Part, Producer, Reader, TopicSpec,
+    TransactionalProducer, TxnSpec,
 };
 use tape_service::config::{
     Acks, Compression, Format, Kafka, Producer as Settings, Security, SecurityProtocol, Ssl,
@@ -145,7 +145,6 @@ pub(crate) fn group_spec(group: &str, parts: &[Part]) -> GroupSpec {
         topics,
         session_timeout: Duration::from_secs(6),
         max_poll_interval: Duration::from_secs(60),
-        start: StartAt::Earliest,
     }
 }
 

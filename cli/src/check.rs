@@ -93,11 +93,10 @@ pub(crate) fn run(args: &CheckArgs, config: &Config) -> Result<(), Failure> {
     let lag = admin.lag(&group, &config.topics.raw_trades, ANSWER_TIMEOUT)?;
     let input = lag.into_iter().map(|lag| (lag.part.partition, (lag.committed, lag.low))).collect();
     let starts = span::starts(&reader, topic, args.partition, From::Earliest, Isolation::ReadCommitted)?;
+    let numbers: Vec<_> = starts.iter().map(|start| start.part.partition).collect();
     let mut check = Check { config, reader, directory, stores, quiet, input };
-    let mut partitions = Vec::new();
-    for start in &starts {
-        partitions.push(check.partition(start)?);
-    }
+    let partitions = numbers.into_iter().map(|partition| check.partition(partition));
+    let partitions = partitions.collect::<Result<Vec<_>, _>>()?;
     let text = if args.json { report::json(&partitions)? } else { report::text(&partitions) };
     let mut stdout = output::stdout();
     stdout
@@ -127,11 +126,17 @@ fn closings(config: &Config, admin: &Admin, reader: &mut Reader) -> Result<Outco
 }
 
 impl Check<'_> {
-    fn partition(&mut self, start: &span::Start) -> Result<PartitionCheck, Failure> {
-        let partition = start.part.partition;
+    fn partition(&mut self, partition: i32) -> Result<PartitionCheck, Failure> {
         let store = match self.stores.contains(&partition) {
             true => Some(self.load(partition)?),
             false => None,
+        };
+        // Asked after the store was read: a processor that runs only makes the changelog longer than it.
+        let topic = &self.config.topics.changelog;
+        let committed = Isolation::ReadCommitted;
+        let starts = span::starts(&self.reader, topic, Some(partition), From::Earliest, committed)?;
+        let Some(start) = starts.first() else {
+            return Err(Failure::Other(anyhow!("partition {partition} of {topic} is gone")));
         };
         let replayed = changelog::replay(&mut self.reader, start, store.as_ref())?;
         let recomputation = match self.basis(partition, &replayed.state) {

@@ -14,8 +14,8 @@
 //!
 //! At least once: 2 and 3, wait until everything is acknowledged, 6, then 4 by itself.
 //!
-//! A commit takes no longer than `KAFKA_TRANSACTION_TIMEOUT`: then the broker aborts by itself. So a revocation, which commits
-//! before it gives partitions back, is bounded by the same time.
+//! A commit waits for the broker no longer than `KAFKA_TRANSACTION_TIMEOUT`: then the broker aborts by itself. So a revocation,
+//! which commits before it gives partitions back, is bounded by the same time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -189,9 +189,10 @@ impl<W: World> Committer<W> {
         tasks: &Tasks<'_, W>,
         outbox: &Outbox,
     ) -> Result<Vec<Option<i64>>, Error> {
+        let deadline = world.now() + STEP_TIMEOUT;
         let send = |record: &Outgoing<'_>| loop {
             match producer.send(record) {
-                Err(error) if error.reaction == Reaction::Retry => {}
+                Err(error) if error.reaction == Reaction::Retry && world.now() < deadline => {}
                 result => break result,
             }
         };

@@ -1,5 +1,6 @@
 //! What all workers of a process share, and never changes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -43,9 +44,11 @@ pub(crate) struct Context<W> {
     pub(crate) output_mode: OutputMode,
     pub(crate) output_format: OutputFormat,
     order: CommitOrder,
-    transaction_timeout: Duration,
+    pub(crate) transaction_timeout: Duration,
     producer: tape_service::config::Producer,
     outputs: OutputTopics,
+    /// The topics are not what they were: nothing may be committed any more.
+    spoiled: AtomicBool,
 }
 
 impl<W: World> Context<W> {
@@ -80,6 +83,7 @@ impl<W: World> Context<W> {
             order,
             transaction_timeout: config.kafka.transaction_timeout,
             producer: config.producer.clone(),
+            spoiled: AtomicBool::new(false),
             outputs: OutputTopics {
                 aggregates: config.topics.aggregates.clone(),
                 alerts: config.topics.alerts.clone(),
@@ -98,6 +102,15 @@ impl<W: World> Context<W> {
     /// Which topics this process works on.
     pub(crate) fn ids(&self) -> TopicIds {
         self.ids.get().copied().unwrap_or_default()
+    }
+
+    /// From now on nothing is committed: the topics have changed under us.
+    pub(crate) fn spoil(&self) {
+        self.spoiled.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_spoiled(&self) -> bool {
+        self.spoiled.load(Ordering::Acquire)
     }
 
     /// What a worker's place in the group is asked for with.

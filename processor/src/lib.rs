@@ -84,7 +84,7 @@ pub async fn run_with(config: Arc<Config>, shutdown: Shutdown, order: CommitOrde
     let Some(ids) = joined(checked.await)? else { return Ok(()) };
     context.know(ids);
     let watch = TopicWatch::new(Arc::clone(&config), Arc::clone(&context.world.admin), ids);
-    let watch = tokio::spawn(watched(watch, shutdown.clone()));
+    let watch = tokio::spawn(watched(watch, Arc::clone(&context), shutdown.clone()));
     tracing::info!(workers, member = %context.member, ?address, "processor starts");
     let threads: Vec<_> = (0..workers)
         .map(|number| {
@@ -121,10 +121,15 @@ pub fn group(config: &Config) -> String {
 }
 
 /// The watch of the topics; what it finds stops the workers in order.
-async fn watched(mut watch: TopicWatch, shutdown: Shutdown) -> (TopicWatch, Result<(), Failure>) {
+async fn watched(
+    mut watch: TopicWatch,
+    context: Arc<Context<Real>>,
+    shutdown: Shutdown,
+) -> (TopicWatch, Result<(), Failure>) {
     let result = watch.run(&shutdown).await;
     if let Err(failure) = &result {
         tracing::error!(%failure, "the topics have changed; stopping the processor");
+        context.spoil();
     }
     shutdown.request();
     (watch, result)

@@ -28,9 +28,8 @@ const PUSH_POLL: Duration = Duration::from_millis(20);
 pub(crate) struct OrphanWatch {
     place: Arc<Place>,
     next: Instant,
-    /// The last look found some.
-    suspected: bool,
-    push: Option<JoinHandle<()>>,
+    /// Whether the last look found some, as soon as it is over.
+    looking: Option<JoinHandle<bool>>,
 }
 
 /// Where to look, and as whom.
@@ -45,47 +44,54 @@ pub(crate) struct Place {
 
 impl OrphanWatch {
     pub(crate) fn new(place: Place, now: Instant) -> Self {
-        OrphanWatch { place: Arc::new(place), next: now + INTERVAL, suspected: false, push: None }
+        OrphanWatch { place: Arc::new(place), next: now + INTERVAL, looking: None }
     }
 
-    /// Looks, when it is time. What cannot be asked now is asked the next time.
+    /// Looks, when it is time, on a thread of its own: the answer of a broker that is away may take seconds. What cannot be
+    /// asked now is asked the next time.
     pub(crate) fn look(&mut self, now: Instant) {
-        if now < self.next || self.push.as_ref().is_some_and(|push| !push.is_finished()) {
+        if now < self.next || self.looking.as_ref().is_some_and(|looking| !looking.is_finished()) {
             return;
         }
         self.next = now + INTERVAL;
-        let orphans = self.orphans().unwrap_or_default();
-        if orphans.is_empty() || !self.suspected {
-            self.suspected = !orphans.is_empty();
-            return;
-        }
-        tracing::warn!(partitions = ?orphans, "a stable group leaves partitions unowned; asking it to share them out anew");
-        self.suspected = false;
+        // A look that panicked found nothing.
+        let suspected = self.looking.take().is_some_and(|looking| looking.join().unwrap_or_default());
         let place = Arc::clone(&self.place);
-        self.push = Some(std::thread::spawn(move || {
-            if let Err(error) = push(&place) {
-                tracing::warn!(%error, "the group could not be asked to share out its partitions; trying again");
-            }
-        }));
+        self.looking = Some(std::thread::spawn(move || place.look(suspected)));
     }
 
-    /// Waits for a push under way.
+    /// Waits for a look under way.
     pub(crate) fn close(self) {
-        if let Some(push) = self.push {
-            let _ = push.join();
+        if let Some(looking) = self.looking {
+            let _ = looking.join();
         }
+    }
+}
+
+impl Place {
+    /// True when there are unowned partitions for the first time.
+    fn look(&self, suspected: bool) -> bool {
+        let orphans = self.orphans().unwrap_or_default();
+        if orphans.is_empty() || !suspected {
+            return !orphans.is_empty();
+        }
+        tracing::warn!(partitions = ?orphans, "a stable group leaves partitions unowned; asking it to share them out anew");
+        if let Err(error) = push(self) {
+            tracing::warn!(%error, "the group could not be asked to share out its partitions; trying again");
+        }
+        false
     }
 
     /// Partitions without an owner, if it is for this process to act.
     fn orphans(&self) -> Result<Vec<i32>, Error> {
-        let Some(members) = self.place.admin.stable_members(&self.place.group, ASK_TIMEOUT)? else {
+        let Some(members) = self.admin.stable_members(&self.group, ASK_TIMEOUT)? else {
             return Ok(Vec::new());
         };
-        if !acts(&members, &self.place.member) {
+        if !acts(&members, &self.member) {
             return Ok(Vec::new());
         }
-        let count = self.place.admin.partition_count(&self.place.input, ASK_TIMEOUT)?.unwrap_or(0);
-        Ok(unowned(&members, &self.place.input, count))
+        let count = self.admin.partition_count(&self.input, ASK_TIMEOUT)?.unwrap_or(0);
+        Ok(unowned(&members, &self.input, count))
     }
 }
 

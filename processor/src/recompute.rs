@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use tape_analytics::{Effects, Record, Settings, Task};
 use tape_kafka as kafka;
 use tape_proto::trade;
-use tape_state::CodecError;
+use tape_state::{CodecError, MetaValue};
 
 use crate::batch::StateBatch;
 use crate::codec;
+use crate::context::TopicIds;
 
 /// A task on its way through its input.
 pub struct Recomputation {
@@ -57,12 +58,15 @@ impl Recomputation {
         self.records
     }
 
-    /// The state as keys and values of changelog and store.
+    /// The state as keys and values of changelog and store. What a meta value says beside the task's clocks (topics,
+    /// generation) does not follow from the input; it is taken from `known`.
     ///
     /// # Errors
     /// [`CodecError::Unstorable`] for a state that the processor could not have written either.
-    pub fn state(mut self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, CodecError> {
-        let (mut changes, mut result) = (StateBatch::default(), Ok(()));
+    pub fn state(mut self, known: &MetaValue) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, CodecError> {
+        let id = |id: Option<[u8; 16]>| id.map(kafka::TopicId);
+        let ids = TopicIds { input: id(known.input_id), changelog: id(known.changelog_id) };
+        let (mut changes, mut result) = (StateBatch::new(ids), Ok(()));
         self.task.drain_changes(|change| {
             if result.is_ok() {
                 result = changes.push(&change, &self.settings);

@@ -13,19 +13,32 @@
 //! | | step | a crash after it leaves |
 //! |---|---|---|
 //! | 1 | nobody is in the group, no transaction of the changelog is undecided; the lock of the local state is held | what was there |
-//! | 2 | the changelog exists, with as many partitions as the input | an empty changelog, or empty partitions: refused where the group has offsets |
-//! | 3 | `cleanup.policy=compact,delete`, no retention: **from here on no processor starts**; is the group still empty? | a changelog that is refused, whole |
-//! | 4 | a marker in each partition, and everything up to behind it deleted | "committed offsets but no state" |
-//! | 5 | the group's offsets | the same |
-//! | 6 | the local stores are deleted | the same |
-//! | 7 | a meta value in each partition: window, generation, topic ids | partitions without one: the same |
-//! | 8 | `cleanup.policy=compact` | nothing is missing |
+//! | 2 | the changelog's `cleanup.policy=compact,delete`, no retention; a missing one is made so: **from here on no processor starts, and one that runs stops** | a changelog that is refused, whole |
+//! | 3 | is the group still empty? if not, the policy is set back and nothing has happened | the same |
+//! | 4 | the changelog has as many partitions as the input | the same, with empty partitions |
+//! | 5 | a marker in each partition, and everything up to behind it deleted | a changelog that is refused, without state |
+//! | 6 | the group's offsets | the same |
+//! | 7 | the local stores are deleted | the same |
+//! | 8 | a meta value in each partition: window, generation, topic ids | the same, or with all that counts |
+//! | 9 | `cleanup.policy=compact` | nothing is missing |
 //!
-//! The meta value comes last of all that counts, because state without its offsets, or offsets without their state, would be
-//! believed. Whatever was left by a crash, the same command again ends it; it takes the next generation.
+//! Partitions are added behind the gate of step 2, because a new one has neither state nor offset and would pass for one that
+//! has just begun, while its symbols have their windows elsewhere. Only step 3 opens the gate again, and only if it found it
+//! open: behind one that was closed lies what an earlier reset has left.
+//!
+//! Should a person open the gate by hand, everything after step 5 says "committed offsets but no state": the meta value comes
+//! last of all that counts, because state without its offsets, or offsets without their state, would be believed. Whatever was
+//! left by a crash, the same command again ends it; it takes the next generation.
+//!
+//! Members are looked for three times. The list of step 1 is for people: it has names. A processor that had checked its topics
+//! just before step 2 may join after it, and of several brokers only the coordinator knows the members: step 3 also commits the
+//! offsets that the group has, as nobody's, and the coordinator refuses that while there is a member. So does step 6, for one
+//! that came still later: then the state is gone, as was wanted, and the gate stays closed until the next run.
 
 mod apply;
 mod generation;
+
+pub(crate) use apply::MARKER_KEY;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

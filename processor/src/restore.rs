@@ -11,34 +11,32 @@
 //! how far a restore is.
 
 mod course;
+mod hitch;
 mod offset;
 mod state;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tape_kafka::{Error, Kind, Part, Reaction, Record};
+use tape_kafka::{Error, Kind, Part, Record};
 use tape_service::Failure;
-use tape_state::{CodecError, Entry, Key, Plan, Progress, StoreError};
+use tape_state::{CodecError, Entry, Key, Plan, Progress};
 
 use crate::batch::StateBatch;
 use crate::context::Context;
 use crate::intake::RejectWindow;
 use crate::ports::{Changelog as _, Group as _, Question, TaskStore, World};
+use crate::reset::MARKER_KEY;
 use crate::task::Running;
-use crate::waits::{For, Waits};
+use crate::waits::Waits;
 
 use course::Course;
+use hitch::Hitch;
 use offset::{ask, has_moved, input_offset, ranges};
 use state::{check, load};
 
 /// Wait for one answer of the broker. Other tasks of the worker stand still for so long.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
-/// Pause after a step that did not succeed.
-const PAUSE: Duration = Duration::from_millis(200);
-/// A client whose questions stay unanswered for so long is replaced. A transaction that an earlier owner left open keeps
-/// the committed offset back for less.
-const STUCK_AFTER: Duration = Duration::from_secs(60);
 /// Wait for a seek: it is answered by our own client.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -70,6 +68,10 @@ struct Replaying<S> {
     course: Course,
     target: i64,
     pending: StateBatch,
+    /// Generation of the store that was emptied before.
+    wiped: Option<u32>,
+    /// The marker of a reset was read: the store is emptied before `pending` is applied.
+    is_reset: bool,
     foreign: u64,
 }
 
@@ -135,6 +137,12 @@ impl<S: TaskStore> Restoring<S> {
             return Ok(());
         }
         let key = record.key.unwrap_or_default();
+        // What stands before the marker is deleted; a broker that crashed may have brought it back.
+        if key == MARKER_KEY {
+            replaying.pending.clear();
+            replaying.is_reset = true;
+            return Ok(());
+        }
         let readable = match record.value {
             Some(value) => Entry::decode(key, value).map(drop),
             None => Key::decode(key).map(drop),
@@ -177,6 +185,7 @@ impl<S: TaskStore> Restoring<S> {
             },
             Stage::Replaying(mut replaying) => match replaying.step(tools) {
                 Ok(false) => {
+                    self.asking_since = tools.now;
                     self.stage = Stage::Replaying(replaying);
                     return Ok(Step::Going);
                 }
@@ -186,78 +195,12 @@ impl<S: TaskStore> Restoring<S> {
                 },
                 Err(hitch) => {
                     tools.reader.unassign(&replaying.changelog);
-                    self.asking_since = tools.now;
                     hitch
                 }
             },
         };
         self.stage = Stage::Asking(self.overcome(hitch, tools)?, None);
         Ok(Step::Going)
-    }
-
-    /// Decides what a hitch means: wait and ask again, with the store if it is still good, or stop.
-    fn overcome<W: World<Store = S>>(
-        &mut self,
-        hitch: Hitch<S>,
-        tools: &mut Tools<'_, W>,
-    ) -> Result<Option<Box<S>>, RestoreError> {
-        self.not_before = tools.now + PAUSE;
-        match hitch {
-            Hitch::Stop(failure) => Err(failure.into()),
-            Hitch::Moved(store) => Ok(Some(store)),
-            Hitch::Kafka(error, store) => match error.reaction {
-                Reaction::Config => Err(RestoreError::Stop(error.into())),
-                Reaction::Fenced | Reaction::Fatal => Err(RestoreError::Kafka(error)),
-                Reaction::Retry | Reaction::Abort if tools.now > self.asking_since + STUCK_AFTER => {
-                    Err(RestoreError::Stuck(error))
-                }
-                Reaction::Retry | Reaction::Abort => {
-                    if let Some(lasted) = tools.waits.note(For::Kafka, tools.now) {
-                        tracing::info!(task = self.partition, %error, "restore waits for Kafka{lasted}");
-                    }
-                    Ok(store)
-                }
-            },
-            Hitch::Store(error @ StoreError::Corrupt { .. }) => {
-                match tools.context.world.set_aside(self.partition) {
-                    Ok(kept) => tracing::warn!(
-                        task = self.partition,
-                        %error,
-                        kept = %kept.display(),
-                        "damaged store set aside; restoring the task from the changelog"
-                    ),
-                    Err(error) => {
-                        tracing::warn!(task = self.partition, %error, "a damaged store cannot be set aside")
-                    }
-                }
-                Ok(None)
-            }
-            Hitch::Store(error @ (StoreError::Newer { .. } | StoreError::Refused { .. })) => {
-                Err(RestoreError::Stop(Failure::Config(error.to_string())))
-            }
-            Hitch::Store(error) => {
-                if let Some(lasted) = tools.waits.note(For::Store, tools.now) {
-                    tracing::warn!(task = self.partition, %error, "restore waits for the state store{lasted}");
-                }
-                Ok(None)
-            }
-        }
-    }
-}
-
-/// What kept a step from succeeding.
-enum Hitch<S> {
-    /// The store is handed back when it was open.
-    Kafka(Error, Option<Box<S>>),
-    Store(StoreError),
-    /// Another owner was here meanwhile: begin again.
-    Moved(Box<S>),
-    Stop(Failure),
-}
-
-impl<S> From<StoreError> for Hitch<S> {
-    fn from(error: StoreError) -> Self {
-        Hitch::Store(error)
     }
 }
 
@@ -283,6 +226,7 @@ fn prepare<W: World>(
         Some(store) => *store,
         None => tools.context.world.open_store(partition)?,
     };
+    let mut wiped = None;
     let from = match state::plan(partition, &store, (low, high), tools.context)? {
         Plan::Fresh { from } | Plan::Resume { from } => from,
         Plan::Wipe { from, stored } => {
@@ -292,6 +236,7 @@ fn prepare<W: World>(
                 from,
                 "the changelog no longer holds what the store missed; restoring from the start"
             );
+            wiped = state::generation_of(&store)?;
             store.clear()?;
             from
         }
@@ -313,6 +258,8 @@ fn prepare<W: World>(
         course: Course::new(partition, from, high, tools.now),
         target: high,
         pending: StateBatch::new(tools.context.ids()),
+        wiped,
+        is_reset: false,
         foreign: 0,
     })
 }
@@ -324,6 +271,9 @@ impl<S: TaskStore> Replaying<S> {
         if let Some(position) =
             position.filter(|position| *position > self.store.changelog_offset().unwrap_or(-1))
         {
+            if std::mem::take(&mut self.is_reset) {
+                self.store.clear()?;
+            }
             self.store.apply(&mut self.pending.entries(), position)?;
             self.pending.clear();
             self.course.advance(position, tools.now);
@@ -342,7 +292,8 @@ impl<S: TaskStore> Replaying<S> {
         let settings = &tools.context.settings;
         let (logic, meta) = load(&self.store, settings)?;
         let input = Part::new(Arc::clone(&tools.context.input), partition);
-        if let Err(refusal) = check(partition, meta.as_ref(), self.committed.is_some(), tools.context) {
+        let resumes = self.committed.is_some();
+        if let Err(refusal) = check(partition, meta.as_ref(), resumes, self.wiped, tools.context) {
             return Err(match has_moved((self.committed, self.target), &input, &self.changelog, tools) {
                 Ok(false) => Hitch::Stop(refusal),
                 Ok(true) => Hitch::Moved(Box::new(self.store)),

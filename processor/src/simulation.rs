@@ -6,7 +6,7 @@
 //! | `world`, `member` | the calls of a worker |
 //! | `cluster`, `group` | the broker: logs, transactions, group |
 //! | `disk` | stores, and what a crash leaves of them |
-//! | `dice` | chance that repeats |
+//! | `dice`, `weather` | chance that repeats, and how much goes wrong |
 //!
 //! The code under test is the processor's own: worker, tasks, commit, restore, recovery. In a history two or three processes
 //! share two or three partitions of a rough little market. At any call a process may be killed (half of the time for longer than its
@@ -23,13 +23,14 @@ mod disk;
 mod fleet;
 mod group;
 mod member;
+mod weather;
 mod world;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
-use tape_oracle::{Market, Oracle};
+use tape_oracle::{Market, Oracle, Verdict};
 use tape_proto::{aggregate, alert, dead_letter, partition};
 use tape_service::Config;
 
@@ -37,7 +38,8 @@ use crate::commit::CommitOrder;
 use cluster::{Cluster, Entry, Place};
 use dice::Dice;
 use disk::Snapshot;
-use fleet::{Sim, Weather};
+use fleet::Sim;
+use weather::Weather;
 
 /// Time after which a calm system must have come to rest, ms.
 const REST: u64 = 15 * 60_000;
@@ -81,9 +83,9 @@ fn play(seed: u64, order: CommitOrder) -> Result<Outcome, String> {
         start_ms: 1_700_000_000_000,
         step_ms: 6_000,
     };
-    let (input, oracles) = script(&market, partitions);
+    let (input, answer) = script(&market, partitions);
     let size = dice.pick(&[(1, 1), (2, 1), (3, 1), (2, 2)]);
-    let weather = weather(&mut dice);
+    let weather = Weather::draw(&mut dice);
     let sim = Sim::new(dice, weather, Arc::clone(&CONFIG), order, input, size);
     sim.cluster.borrow_mut().group.partitions = partitions;
 
@@ -94,10 +96,10 @@ fn play(seed: u64, order: CommitOrder) -> Result<Outcome, String> {
     if !sim.is_done() {
         return Err("does not come to rest".to_owned());
     }
-    check_outputs(&sim.cluster.borrow(), &oracles, partitions)?;
+    check_outputs(&sim.cluster.borrow(), &answer, partitions)?;
     check_stores(&sim)?;
-    let rows = oracles.iter().map(|oracle| oracle.rows.len()).sum();
-    let alerts = oracles.iter().map(|oracle| oracle.alerts.len()).sum();
+    let rows = answer.oracles.iter().map(|oracle| oracle.rows.len()).sum();
+    let alerts = answer.oracles.iter().map(|oracle| oracle.alerts.len()).sum();
     Ok(Outcome { faults: sim.faults(), rows, alerts, virtual_ms: sim.now_ms() })
 }
 
@@ -112,18 +114,16 @@ fn run(sim: &Rc<Sim>, until: impl Fn(&Sim) -> bool) -> Result<(), String> {
     Ok(())
 }
 
-fn weather(dice: &mut Dice) -> Weather {
-    Weather {
-        crash: dice.pick(&[0, 150, 500, 2_000]),
-        stall: dice.pick(&[0, 300, 1_500]),
-        hiccup: dice.pick(&[0, 40, 150, 800]),
-        outage: dice.pick(&[0, 800, 4_000]),
-        slow: dice.pick(&[0, 5, 30]),
-    }
+/// What must come of a history.
+struct Answer {
+    /// By partition.
+    oracles: Vec<Oracle>,
+    /// Records that come too late for all their windows.
+    late: usize,
 }
 
 /// The records to write, and what must come of them.
-fn script(market: &Market, partitions: i32) -> (Vec<(Place, Entry)>, Vec<Oracle>) {
+fn script(market: &Market, partitions: i32) -> (Vec<(Place, Entry)>, Answer) {
     let settings = tape_oracle::Settings { alert_min_trades: 3, ..tape_oracle::Settings::default() };
     let count = usize::try_from(partitions).expect("few");
     let mut oracles = vec![Oracle::new(settings); count];
@@ -132,7 +132,7 @@ fn script(market: &Market, partitions: i32) -> (Vec<(Place, Entry)>, Vec<Oracle>
         let lands = |symbol: &String| partition::partition(symbol.as_bytes(), partitions) == wanted;
         market.closing(&(0..).map(|n| format!("END{n}")).find(lands).expect("some name lands there"))
     });
-    let mut script = Vec::new();
+    let (mut script, mut late) = (Vec::new(), 0);
     for input in market.inputs().into_iter().chain(closing) {
         let place = input.key.as_deref().map_or(0, |key| partition::partition(key, partitions));
         let at = usize::try_from(place).expect("not negative");
@@ -141,16 +141,18 @@ fn script(market: &Market, partitions: i32) -> (Vec<(Place, Entry)>, Vec<Oracle>
             script.push((("raw".to_owned(), place), Entry { marker: true, ..Entry::default() }));
             offsets[at] += 1;
         }
-        oracles[at].step(&tape_oracle::Record { offset: offsets[at], append_time: None, trade: input.trade });
+        let record = tape_oracle::Record { offset: offsets[at], append_time: None, trade: input.trade };
+        late += usize::from(oracles[at].step(&record) == Verdict::Late);
         offsets[at] += 1;
         let entry = Entry { key: input.key, value: input.value, ..Entry::default() };
         script.push((("raw".to_owned(), place), entry));
     }
-    (script, oracles)
+    (script, Answer { oracles, late })
 }
 
 /// Rows and alerts by symbol, dead letters by their place: each once.
-fn check_outputs(cluster: &Cluster, oracles: &[Oracle], partitions: i32) -> Result<(), String> {
+fn check_outputs(cluster: &Cluster, answer: &Answer, partitions: i32) -> Result<(), String> {
+    let oracles = &answer.oracles;
     let mut rows = BTreeMap::<String, Vec<tape_oracle::Row>>::new();
     let values = |topic: &str| {
         let values = cluster.visible(&(topic.to_owned(), 0)).filter_map(|(_, entry)| entry.value.as_deref());
@@ -169,6 +171,10 @@ fn check_outputs(cluster: &Cluster, oracles: &[Oracle], partitions: i32) -> Resu
     }
     compare("final rows", &rows, &tape_harness::final_rows(oracles))?;
     compare("alerts", &alerts, &tape_harness::alerts_by_symbol(oracles))?;
+    let late = cluster.visible(&("late".to_owned(), 0)).count();
+    if late != answer.late {
+        return Err(format!("{late} late records instead of {}", answer.late));
+    }
     check_letters(cluster, partitions)
 }
 
@@ -329,7 +335,7 @@ mod tests {
     fn a_restore_that_must_wait_holds_nobody_up() {
         let market =
             Market { seed: 5, records: 200, symbols: 6, start_ms: 1_700_000_000_000, step_ms: 6_000 };
-        let (input, oracles) = script(&market, 2);
+        let (input, answer) = script(&market, 2);
         let calm = Weather { crash: 0, stall: 0, hiccup: 0, outage: 0, slow: 0 };
         let sim = Sim::new(Dice::new(5), calm, Arc::clone(&CONFIG), CommitOrder::Right, input, (1, 1));
         sim.cluster.borrow_mut().group.partitions = 2;
@@ -355,7 +361,7 @@ mod tests {
         assert!(longest.get() < 500, "{} ms without a commit", longest.get());
         sim.calm_down();
         run(&sim, Sim::is_done).expect("nothing fails");
-        check_outputs(&sim.cluster.borrow(), &oracles, 2).expect("equal to the oracle");
+        check_outputs(&sim.cluster.borrow(), &answer, 2).expect("equal to the oracle");
     }
 
     #[test]

@@ -47,7 +47,8 @@ pub(super) fn recompute(
         idle += usize::from(recomputation.idle_until(watermark));
     }
     let records = recomputation.records();
-    let expected = recomputation.state().map_err(|error| Failure::Other(error.into()))?;
+    let known = compare::meta(state).unwrap_or_default();
+    let expected = recomputation.state(&known).map_err(|error| Failure::Other(error.into()))?;
     Ok(report::Recomputation {
         committed,
         records,

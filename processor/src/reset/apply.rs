@@ -14,27 +14,29 @@ use super::{ASK_TIMEOUT, Reset, parts, refuse_members};
 use crate::{codec, startup};
 
 /// Key of the record that stands at the end of what is deleted: the key of no state.
-const MARKER: &[u8] = b"tape reset";
+pub(crate) const MARKER_KEY: &[u8] = b"tape reset";
 /// How much longer than its own time-out a transaction may stay undecided: the broker looks for those every 10 s.
 const UNDECIDED_GRACE: Duration = Duration::from_secs(30);
 /// Pause between two looks at something that takes its time.
 const PAUSE: Duration = Duration::from_millis(100);
+/// The setting that is the gate.
+const POLICY: &str = "cleanup.policy";
 /// The policy of a changelog that works.
 const WORKING: &str = "compact";
 
 impl Reset {
     /// Does it. After an error the same command again goes on where it is necessary.
     pub fn run(self) -> Result<(), Failure> {
-        let logs = parts(&self.plan.changelog, self.partitions());
         self.await_decided()?;
-        self.make_changelog()?;
         self.hold_off()?;
-        self.rest(&logs).map_err(unfinished)
+        self.rest().map_err(unfinished)
     }
 
     /// Everything after the point from which only the end leads on.
-    fn rest(&self, logs: &[Part]) -> Result<(), Failure> {
-        self.empty(logs)?;
+    fn rest(&self) -> Result<(), Failure> {
+        self.grow()?;
+        let logs = parts(&self.plan.changelog, self.partitions());
+        self.empty(&logs)?;
         tracing::info!(topic = self.plan.changelog, "the changelog is empty");
         let input = parts(&self.plan.input, self.partitions());
         let targets =
@@ -45,7 +47,7 @@ impl Reset {
             state.delete_stores().map_err(|error| Failure::Config(error.to_string()))?;
             tracing::info!(folder = %state.path().display(), "the local stores are deleted");
         }
-        self.seed(logs)?;
+        self.seed(&logs)?;
         self.set_policy(WORKING)?;
         tracing::info!(generation = self.plan.generation, "the application may start");
         Ok(())
@@ -78,58 +80,92 @@ impl Reset {
         Ok(())
     }
 
-    /// Step 2.
-    fn make_changelog(&self) -> Result<(), Error> {
-        let partitions = self.partitions();
-        match self.changelog_partitions {
-            None => {
-                let spec = TopicSpec { partitions, ..topics::changelog(&self.config) };
-                self.admin.create(&[spec], ASK_TIMEOUT).map(drop)
-            }
-            Some(found) if found < partitions => {
-                self.admin.grow(&self.plan.changelog, partitions, ASK_TIMEOUT)
-            }
-            Some(_) => Ok(()),
+    /// Steps 2 and 3: the gate is closed, and nobody is inside.
+    fn hold_off(&self) -> Result<(), Failure> {
+        if self.changelog_partitions.is_none() {
+            let mut spec = TopicSpec { partitions: self.partitions(), ..topics::changelog(&self.config) };
+            spec.config.retain(|(name, _)| *name != POLICY);
+            spec.config.push((POLICY, RESETTING.to_owned()));
+            self.admin.create(&[spec], ASK_TIMEOUT)?;
+        }
+        // A processor may have made the topic that was missing a moment ago.
+        let before = self.policy()?;
+        self.set_policy(RESETTING).map_err(unfinished)?;
+        let Err(refusal) = self.refuse_joined() else { return Ok(()) };
+        if before.as_deref() != Some(WORKING) {
+            return Err(unfinished(refusal));
+        }
+        match self.set_policy(WORKING) {
+            Ok(()) => Err(refusal),
+            Err(error) => Err(unfinished(Failure::Other(anyhow!(
+                "{refusal}; and {} could not be set back: {error}",
+                self.plan.changelog
+            )))),
         }
     }
 
-    /// Step 3.
-    fn hold_off(&self) -> Result<(), Failure> {
-        self.set_policy(RESETTING).map_err(|error| unfinished(error.into()))?;
-        let joined = refuse_members(&self.admin, &self.plan.group, &self.config);
-        if joined.is_err() {
-            self.set_policy(WORKING)?;
+    /// Step 3. The list of members comes too early for one that is joining, and with several brokers it may not be the
+    /// coordinator's; a commit that is nobody's is refused by the coordinator while there is a member. It changes nothing.
+    fn refuse_joined(&self) -> Result<(), Failure> {
+        let group = &self.plan.group;
+        let members = || refuse_members(&self.admin, group, &self.config);
+        members()?;
+        let inputs = parts(&self.plan.input, self.partitions());
+        let committed = self.admin.committed(group, &inputs, ASK_TIMEOUT)?;
+        let present: Vec<_> =
+            committed.into_iter().filter_map(|(part, offset)| Some((part, offset?))).collect();
+        if present.is_empty() {
+            return Ok(());
         }
-        joined
+        let moved = self.admin.move_group(group, &present, ASK_TIMEOUT);
+        // By now the list may say who it is.
+        moved.or_else(|error| members().and(Err(error.into())))
+    }
+
+    /// Step 4.
+    fn grow(&self) -> Result<(), Error> {
+        let partitions = self.partitions();
+        match self.changelog_partitions {
+            Some(found) if found < partitions => {
+                self.admin.grow(&self.plan.changelog, partitions, ASK_TIMEOUT)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Changes what the changelog may lose, and waits until the brokers say so. Without a limit of age or size, `delete` takes
     /// away only what is asked for.
-    fn set_policy(&self, policy: &str) -> Result<(), Error> {
+    fn set_policy(&self, policy: &str) -> Result<(), Failure> {
         let topic = &self.plan.changelog;
         let limit = (policy == RESETTING).then_some("-1");
-        let settings =
-            [("cleanup.policy", Some(policy)), ("retention.ms", limit), ("retention.bytes", limit)];
+        let settings = [(POLICY, Some(policy)), ("retention.ms", limit), ("retention.bytes", limit)];
         self.admin.alter_topic(topic, &settings, ASK_TIMEOUT)?;
         let deadline = Instant::now() + ASK_TIMEOUT;
-        loop {
-            let found = self.admin.describe(topic, ASK_TIMEOUT)?;
-            let found = found.and_then(|found| found.config.get("cleanup.policy").cloned());
-            if found.as_deref() == Some(policy) || Instant::now() >= deadline {
-                return Ok(());
+        while self.policy()?.as_deref() != Some(policy) {
+            if Instant::now() >= deadline {
+                return Err(Failure::Other(anyhow!(
+                    "topic {topic}: {POLICY} was changed to {policy}, but the brokers do not say so after {ASK_TIMEOUT:?}"
+                )));
             }
             std::thread::sleep(PAUSE);
         }
+        Ok(())
     }
 
-    /// Step 4. Also a store that has read everything is behind the first offset after it.
+    /// What the changelog may lose now.
+    fn policy(&self) -> Result<Option<String>, Error> {
+        let found = self.admin.describe(&self.plan.changelog, ASK_TIMEOUT)?;
+        Ok(found.and_then(|mut found| found.config.remove(POLICY)))
+    }
+
+    /// Step 5. Also a store that has read everything is behind the first offset after it.
     fn empty(&self, logs: &[Part]) -> Result<(), Error> {
-        self.write(logs, MARKER, b"")?;
+        self.write(logs, MARKER_KEY, b"")?;
         let ends = self.admin.end_offsets(logs, Isolation::ReadUncommitted, ASK_TIMEOUT)?;
         self.admin.delete_records(&ends, ASK_TIMEOUT)
     }
 
-    /// Step 7.
+    /// Step 8.
     fn seed(&self, logs: &[Part]) -> Result<(), Failure> {
         let ids = startup::topic_ids(&self.config, &self.admin)?;
         let settings = codec::settings(&self.config.processing);

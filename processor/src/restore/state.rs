@@ -54,6 +54,11 @@ pub(super) fn plan<W: World>(
     }
 }
 
+/// The generation of a store, if it has one.
+pub(super) fn generation_of(store: &impl TaskStore) -> Result<Option<u32>, StoreError> {
+    Ok(meta_of(store)?.map(|meta| meta.generation))
+}
+
 /// The meta value of a store, if there is a readable one; damage is for [`load`] to report.
 fn meta_of(store: &impl TaskStore) -> Result<Option<MetaValue>, StoreError> {
     let mut key = Vec::new();
@@ -62,11 +67,13 @@ fn meta_of(store: &impl TaskStore) -> Result<Option<MetaValue>, StoreError> {
     Ok(store.get(&key)?.and_then(|value| MetaValue::decode(&value).ok()))
 }
 
-/// Refuses a state that does not belong to these settings or to this offset.
+/// Refuses a state that does not belong to these settings or to this offset. `wiped`: the generation of the store that was
+/// emptied before, because the changelog no longer holds what it missed; only a reset may do that, and it takes the next one.
 pub(super) fn check(
     partition: i32,
     meta: Option<&MetaValue>,
     resumes: bool,
+    wiped: Option<u32>,
     context: &Context<impl World>,
 ) -> Result<(), Failure> {
     let Context { settings, changelog, input, .. } = context;
@@ -80,6 +87,18 @@ pub(super) fn check(
                 meta.window_ms, meta.slide_ms, settings.window_ms, settings.slide_ms
             ))
         }
+        Some(MetaValue { changelog_id: Some(known), .. }) if !same(*known, context.ids().changelog) => {
+            let now = context.ids().changelog.map(|id| id.to_string()).unwrap_or_default();
+            refuse(format!(
+                "task {partition}: {changelog} was deleted and made anew while the processor was running (topic id {}, now {now}), \
+                 and lacks what was written before; start over with `tape reset`",
+                TopicId(*known)
+            ))
+        }
+        Some(meta) if wiped.is_some_and(|wiped| meta.generation <= wiped) => refuse(format!(
+            "task {partition}: records of {changelog} were deleted, but not by `tape reset`: what the local state had of them is \
+             nowhere else; start over with `tape reset`"
+        )),
         Some(MetaValue { input_id: Some(known), .. }) if !same(*known, context.ids().input) => {
             let now = context.ids().input.map(|id| id.to_string()).unwrap_or_default();
             refuse(format!(

@@ -3,7 +3,8 @@
 //! As much of Kafka as a worker can notice: records of an open transaction hide themselves and all that follows them
 //! from read_committed readers; markers take offsets and deliver no record; a newer producer with the same id aborts what
 //! the older one left open and fences it; a transaction that stays open too long is aborted, which fences its producer,
-//! too; committed offsets are not told while a transaction holds new ones.
+//! too; committed offsets are not told while a transaction holds new ones. A transaction is decided at once and seen bit by
+//! bit: each log gets its marker, and the group its offsets, at a time of its own.
 
 use std::collections::BTreeMap;
 
@@ -33,10 +34,9 @@ pub(super) enum State {
         /// Aborted when it is open for longer, ms.
         until: u64,
     },
-    /// Decided; the markers are written at this time, ms.
-    Preparing {
+    /// Decided; not all marks are written.
+    Ending {
         commit: bool,
-        at: u64,
     },
     Committed,
     Aborted,
@@ -46,9 +46,11 @@ pub(super) enum State {
 struct Txn {
     state: State,
     id: String,
-    /// First offset in each partition that it wrote to.
+    /// First offset in each partition that it wrote to and that has no marker yet.
     first: BTreeMap<Place, i64>,
     offsets: BTreeMap<i32, i64>,
+    /// Marks to be written: at which time, ms, and where; `None` = the group's offsets.
+    marks: Vec<(u64, Option<Place>)>,
 }
 
 /// Why the coordinator says no.
@@ -91,7 +93,9 @@ impl Cluster {
 
     /// Whether a read_committed reader gets it, once it is below the stable end.
     pub(super) fn is_visible(&self, entry: &Entry) -> bool {
-        !entry.marker && entry.txn.is_none_or(|txn| self.txns[txn].state == State::Committed)
+        let is_committed =
+            |txn: usize| matches!(self.txns[txn].state, State::Committed | State::Ending { commit: true });
+        !entry.marker && entry.txn.is_none_or(is_committed)
     }
 
     /// Everything that a read_committed reader gets now.
@@ -113,20 +117,25 @@ impl Cluster {
     }
 
     /// Makes a producer the newest of its id; what the earlier one left open is aborted.
-    pub(super) fn init(&mut self, id: &str) -> Result<u32, Refused> {
+    pub(super) fn init(&mut self, id: &str, marks: &mut dyn FnMut() -> u64) -> Result<u32, Refused> {
         let mine: Vec<_> = self.open.iter().copied().filter(|txn| self.txns[*txn].id == id).collect();
-        if mine.iter().any(|txn| matches!(self.txns[*txn].state, State::Preparing { .. })) {
+        if !mine.is_empty() {
+            // An abort takes its time; the producer asks again.
+            for txn in mine {
+                if matches!(self.txns[txn].state, State::Open { .. }) {
+                    self.decide(txn, false, marks);
+                }
+            }
             return Err(Refused::Concurrent);
         }
-        mine.into_iter().for_each(|txn| self.end_txn(txn, false));
         let epoch = self.epochs.entry(id.to_owned()).or_default();
         *epoch += 1;
         Ok(*epoch)
     }
 
     pub(super) fn begin(&mut self, id: &str, until: u64) -> usize {
-        let (first, offsets) = (BTreeMap::new(), BTreeMap::new());
-        self.txns.push(Txn { state: State::Open { until }, id: id.to_owned(), first, offsets });
+        let (first, offsets, marks) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        self.txns.push(Txn { state: State::Open { until }, id: id.to_owned(), first, offsets, marks });
         self.open.push(self.txns.len() - 1);
         self.txns.len() - 1
     }
@@ -142,23 +151,41 @@ impl Cluster {
         self.txns[txn].offsets.extend(offsets);
     }
 
-    /// Decides a transaction now, to be seen by all at a later time.
-    pub(super) fn prepare(&mut self, txn: usize, commit: bool, at: u64) {
-        self.txns[txn].state = State::Preparing { commit, at };
+    /// Whether an earlier transaction of the id is not ended.
+    pub(super) fn is_ending(&self, id: &str) -> bool {
+        self.open.iter().any(|txn| self.txns[*txn].id == id)
     }
 
-    pub(super) fn end_txn(&mut self, txn: usize, commit: bool) {
-        let ended = &mut self.txns[txn];
-        ended.state = if commit { State::Committed } else { State::Aborted };
-        let (places, offsets): (Vec<_>, _) =
-            (ended.first.keys().cloned().collect(), std::mem::take(&mut ended.offsets));
-        for place in places {
-            self.append(place, Entry { marker: true, ..Entry::default() });
+    /// Decides a transaction. Each of its marks is written at a time that `marks` gives.
+    pub(super) fn decide(&mut self, txn: usize, commit: bool, marks: &mut dyn FnMut() -> u64) {
+        let decided = &mut self.txns[txn];
+        decided.state = State::Ending { commit };
+        let places = decided.first.keys().cloned().map(Some);
+        decided.marks = places.chain([None]).map(|place| (marks(), place)).collect();
+    }
+
+    fn write_marks(&mut self, txn: usize, commit: bool, now: u64) {
+        let marks = &mut self.txns[txn].marks;
+        let due: Vec<_> = marks.extract_if(.., |(at, _)| *at <= now).collect();
+        let is_last = marks.is_empty();
+        for (_, place) in due {
+            match place {
+                Some(place) => {
+                    self.append(place.clone(), Entry { marker: true, ..Entry::default() });
+                    self.txns[txn].first.remove(&place);
+                }
+                None => {
+                    let offsets = std::mem::take(&mut self.txns[txn].offsets);
+                    if commit {
+                        self.committed.extend(offsets);
+                    }
+                }
+            }
         }
-        if commit {
-            self.committed.extend(offsets);
+        if is_last {
+            self.txns[txn].state = if commit { State::Committed } else { State::Aborted };
+            self.open.retain(|open| *open != txn);
         }
-        self.open.retain(|open| *open != txn);
     }
 
     /// The committed offset, unless a transaction holds a new one.
@@ -174,9 +201,9 @@ impl Cluster {
                 State::Open { until } if now > until => {
                     let id = self.txns[txn].id.clone();
                     *self.epochs.entry(id).or_default() += 1;
-                    self.end_txn(txn, false);
+                    self.decide(txn, false, &mut || now);
                 }
-                State::Preparing { commit, at } if now >= at => self.end_txn(txn, commit),
+                State::Ending { commit } => self.write_marks(txn, commit, now),
                 _ => {}
             }
         }

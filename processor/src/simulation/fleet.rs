@@ -14,6 +14,7 @@ use tape_service::{Config, Failure, Health, Shutdown};
 use super::cluster::{Cluster, Entry, Place};
 use super::dice::Dice;
 use super::disk::{Disk, Folder};
+use super::weather::Weather;
 use super::world::SimWorld;
 use crate::commit::CommitOrder;
 use crate::context::Context;
@@ -30,16 +31,6 @@ const DEPTH_MAX: usize = 3;
 pub(super) struct Ticket {
     pub(super) process: usize,
     life: u32,
-}
-
-/// How often what goes wrong: once in so many calls; 0 = never.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Weather {
-    pub(super) crash: usize,
-    pub(super) stall: usize,
-    pub(super) hiccup: usize,
-    pub(super) outage: usize,
-    pub(super) slow: usize,
 }
 
 /// The unwinding of a process that dies.
@@ -180,6 +171,12 @@ impl Sim {
         let fails = !self.calm.get() && self.chance(self.weather.hiccup);
         self.faults.set(self.faults.get() + usize::from(fails));
         fails
+    }
+
+    /// When a mark of a transaction that is decided now is written.
+    pub(super) fn mark_time(&self) -> u64 {
+        let slow = !self.calm.get() && self.weather.hiccup > 0 && self.chance(20);
+        self.now_ms() + if slow { self.random(0, 3_000) } else { self.random(0, 30) }
     }
 
     fn strikes(&self, n: usize) -> bool {

@@ -239,7 +239,8 @@ impl SimTransactions {
 impl Transactions<SimGroup> for SimTransactions {
     fn init(&self, timeout: Duration) -> Result<(), Error> {
         self.world.reach("init", timeout)?;
-        let epoch = self.world.sim.cluster.borrow_mut().init(&self.id);
+        let sim = &self.world.sim;
+        let epoch = sim.cluster.borrow_mut().init(&self.id, &mut || sim.mark_time());
         self.world.point();
         match epoch {
             Ok(epoch) => {
@@ -257,6 +258,11 @@ impl Transactions<SimGroup> for SimTransactions {
         self.world.point();
         if self.stage.get() != Stage::Idle || self.epoch.get().is_none() {
             return Err(said(Reaction::Fatal, "begin", "not ready for a transaction"));
+        }
+        // The first request of the new transaction would be told to come again.
+        while self.world.sim.cluster.borrow().is_ending(&self.id) {
+            self.world.sim.let_others_run(5);
+            self.world.point();
         }
         let until = self.world.sim.now_ms() + self.timeout;
         let txn = self.world.sim.cluster.borrow_mut().begin(&self.id, until);
@@ -309,15 +315,14 @@ impl Transactions<SimGroup> for SimTransactions {
         let sim = &self.world.sim;
         if sim.hiccup() {
             // The answer is lost; the question may be, too.
-            match sim.random(0, 2) {
-                0 => {}
-                1 => sim.cluster.borrow_mut().end_txn(txn, true),
-                _ => sim.cluster.borrow_mut().prepare(txn, true, sim.now_ms() + sim.random(1, 3_000)),
+            if sim.chance(2) {
+                sim.cluster.borrow_mut().decide(txn, true, &mut || sim.now_ms() + sim.random(0, 3_000));
             }
             self.stage.set(Stage::Dead);
             return Err(said(Reaction::Retry, "commit", "timed out"));
         }
-        sim.cluster.borrow_mut().end_txn(txn, true);
+        // The coordinator answers when it has decided, before the marks are written.
+        sim.cluster.borrow_mut().decide(txn, true, &mut || sim.mark_time());
         tracing::debug!(ms = sim.now_ms(), id = self.id, txn, "SIM commits");
         self.stage.set(Stage::Idle);
         // Between the broker's yes and the store.
@@ -331,7 +336,8 @@ impl Transactions<SimGroup> for SimTransactions {
         match self.stage.get() {
             Stage::Open(txn) | Stage::Broken(txn) => {
                 self.check(txn, "abort")?;
-                self.world.sim.cluster.borrow_mut().end_txn(txn, false);
+                let sim = &self.world.sim;
+                sim.cluster.borrow_mut().decide(txn, false, &mut || sim.mark_time());
                 self.stage.set(Stage::Idle);
                 Ok(())
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tape_kafka::{Isolation, Part};
 
-use super::{ASK_TIMEOUT, Worker};
+use super::{LOOK_TIMEOUT, Worker};
 use crate::meters::{self, TaskFigures};
 use crate::ports::{TaskStore, World};
 use crate::status::{self, RestoreStatus, TaskStatus};
@@ -65,7 +65,7 @@ impl<W: World> Worker<W> {
         }
         let part = |partition: &i32| Part::new(Arc::clone(&self.context.input), *partition);
         let parts: Vec<_> = self.tasks.keys().map(part).collect();
-        let Ok(ends) = self.context.world.log_ends(&parts, Isolation::ReadCommitted, ASK_TIMEOUT) else {
+        let Ok(ends) = self.context.world.log_ends(&parts, Isolation::ReadCommitted, LOOK_TIMEOUT) else {
             return;
         };
         for (task, end) in self.tasks.values_mut().zip(ends) {

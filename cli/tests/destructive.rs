@@ -231,6 +231,22 @@ fn an_input_changed_while_it_is_read() {
     assert!(message.contains(&input) && message.contains("made anew"), "{message}");
 }
 
+/// A reset that begins behind the back of a processor ends it: its state is about to be deleted.
+#[test]
+fn a_reset_that_begins_while_it_runs() {
+    let (bench, inputs) = (Bench::new("begun"), market(66));
+    bench.publish(&inputs);
+    let mut processor = Role::start(&bench, "process", &[]);
+    bench.drain();
+    let changelog = bench.config(&[]).topics.changelog.clone();
+    bench
+        .admin
+        .alter_topic(&changelog, &[("cleanup.policy", Some(topics::RESETTING))], ASK)
+        .expect("changed");
+    ends_with(&mut processor, &[&changelog, "`tape reset` has begun to empty", "run it again to its end"]);
+    is_healed(&bench, &inputs);
+}
+
 /// The processor ends by itself, refused, with one message that has these words.
 fn ends_with(processor: &mut Role, words: &[&str]) {
     let status = processor.ended();

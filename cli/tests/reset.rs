@@ -4,12 +4,14 @@
 mod role;
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use role::{ASK, Facts, Role, committed, parts, refused, succeeded, tape, until_empty};
 use tape_harness::{Bench, Tables, closing, expected, final_rows, wait_for};
-use tape_kafka::{Outgoing, TopicSpec, topics};
+use tape_kafka::{GroupSpec, Isolation, Outgoing, TopicSpec, TxnSpec, topics};
 use tape_oracle::{Input, Market, Row, Settings};
 
 /// Where the generation stands in a revision.
@@ -44,7 +46,7 @@ fn rows_of(bench: &Bench, generation: i64) -> BTreeMap<String, Vec<Row>> {
 }
 
 fn copy(from: &Path, to: &Path) {
-    let copied = std::process::Command::new("cp").arg("-r").arg(from).arg(to).status().expect("cp runs");
+    let copied = Command::new("cp").arg("-r").arg(from).arg(to).status().expect("cp runs");
     assert!(copied.success());
 }
 
@@ -123,10 +125,112 @@ fn it_is_refused_while_somebody_is_in_the_group() {
     assert!(
         live.contains("pod-7-0") && live.contains("host 127.0.0.1") && live.contains("stop every processor")
     );
+    // What counts: the coordinator takes nobody's offsets while there is a member.
+    let start: Vec<_> = committed(&bench).into_iter().map(|(part, _)| (part, 0)).collect();
+    let moved = bench.admin.move_group(&role::tape_processor_group(&bench), &start, ASK);
+    let moved = moved.expect_err("refused");
+    assert!(moved.to_string().contains("somebody has joined the group"), "{moved}");
     assert_eq!(Facts::of(&bench).committed, before.committed);
     processor.stop();
     let gone = refused(&tape(&bench, &["reset", "--to", "latest", "--dry-run"], &[]));
     assert!(gone.contains("pod-7-1") && gone.contains("KAFKA_SESSION_TIMEOUT=6s"), "{gone}");
+}
+
+/// Runs a reset during which somebody joins the group, after it has looked for members and before it holds them off: it waits
+/// for a transaction meanwhile.
+fn joined_late(bench: &Bench) -> Output {
+    let config = bench.config(&[]);
+    let changelog = &config.topics.changelog;
+    let spec = TxnSpec {
+        transaction_timeout: Duration::from_secs(60),
+        linger: Duration::ZERO,
+        compression: config.producer.compression,
+        buffer_memory: 1 << 20,
+        tracked_topic: None,
+    };
+    let holder = bench.clients.transactional_producer(&format!("{}-holder", bench.prefix), spec);
+    let holder = holder.expect("a producer");
+    holder.init(ASK).expect("taken over");
+    holder.begin().expect("begun");
+    let (partition, key) = (Some(0), Some(&b"somebody else"[..]));
+    let record = Outgoing { topic: changelog, partition, key, value: Some(b"x"), ..Outgoing::default() };
+    holder.send(&record).expect("sent");
+    let end = |isolation| bench.admin.end_offsets(&parts(changelog), isolation, ASK).expect("an answer");
+    wait_for("the transaction", || end(Isolation::ReadCommitted) != end(Isolation::ReadUncommitted));
+
+    let mut reset = Command::new(env!("CARGO_BIN_EXE_tape"))
+        .env_clear()
+        .envs(bench.environment(&[]))
+        .args(["reset", "--to", "earliest"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("tape starts");
+    let plan = BufReader::new(reset.stdout.take().expect("piped"));
+    let planned = plan.lines().map_while(Result::ok).any(|line| line.starts_with("state "));
+    assert!(planned, "{:?}", reset.wait_with_output());
+    let group = role::tape_processor_group(bench);
+    let member = bench.clients.group_consumer(GroupSpec {
+        group: group.clone(),
+        instance_id: Some("latecomer".to_owned()),
+        topics: vec![config.topics.raw_trades.clone()],
+        session_timeout: Duration::from_secs(6),
+        max_poll_interval: Duration::from_secs(60),
+    });
+    let mut member = member.expect("a member");
+    wait_for("the member", || {
+        member.poll_events().expect("it lives");
+        bench.admin.members(&group, ASK).is_ok_and(|all| !all.is_empty())
+    });
+    holder.abort(ASK).expect("aborted");
+    let output = reset.wait_with_output().expect("it ends");
+    drop(member);
+    output
+}
+
+/// Somebody who joins late is found before anything is changed for good: the changelog lacks no state and has got no partition
+/// that would pass for a new one. Behind a gate that an earlier reset has closed, nobody knows, and it stays closed.
+#[test]
+fn it_is_refused_when_somebody_joins_late() {
+    let bench = Bench::new("latecomer");
+    let inputs = market(47);
+    bench.publish(&inputs);
+    process(&bench, &[]);
+    until_empty(&bench);
+    let names = bench.config(&[]).topics.clone();
+    bench.admin.grow(&names.raw_trades, 4, ASK).expect("grown");
+    let found = || {
+        let state = bench.admin.describe(&names.changelog, ASK).expect("an answer").expect("it exists");
+        let low = bench.admin.low_offsets(&parts(&names.changelog), ASK).expect("first offsets");
+        (state.partitions, state.config["cleanup.policy"].clone(), low, committed(&bench))
+    };
+    let before = found();
+    let message = refused(&joined_late(&bench));
+    assert!(message.contains("latecomer") && message.contains("stop every processor"), "{message}");
+    assert!(!message.contains("not finished"), "{message}");
+    assert_eq!(found(), before);
+    until_empty(&bench);
+
+    let closed = [("cleanup.policy", Some(topics::RESETTING))];
+    bench.admin.alter_topic(&names.changelog, &closed, ASK).expect("changed");
+    wait_for("the new policy", || found().1 == topics::RESETTING);
+    let before = found();
+    let message = refused(&joined_late(&bench));
+    assert!(message.contains("latecomer") && message.contains("the reset is not finished"), "{message}");
+    assert_eq!(found(), before);
+    until_empty(&bench);
+
+    succeeded(&tape(&bench, &["reset", "--to", "earliest"], &[]));
+    let (partitions, policy, ..) = found();
+    assert_eq!((partitions, policy.as_str()), (4, "compact"));
+    let processor = Role::start(&bench, "process", &[]);
+    wait_for("lag zero", || {
+        let lag = bench.admin.lag(&role::tape_processor_group(&bench), &names.raw_trades, ASK);
+        lag.is_ok_and(|lag| lag.len() == 4 && lag.iter().all(|lag| lag.records() == 0))
+    });
+    processor.stop();
+    assert_eq!(rows_of(&bench, 1), in_generation(final_rows(&expected(&inputs, &Settings::default())), 1));
 }
 
 /// Another window is refused, naming the command; after it the same log gives the rows of that window.
@@ -156,8 +260,7 @@ fn it_goes_to_a_time_or_to_the_end() {
     let inputs = market(44);
     let (early, late) = inputs.split_at(10_000);
     let input = bench.config(&[]).topics.raw_trades.clone();
-    let end =
-        || bench.admin.end_offsets(&parts(&input), tape_kafka::Isolation::ReadCommitted, ASK).expect("ends");
+    let end = || bench.admin.end_offsets(&parts(&input), Isolation::ReadCommitted, ASK).expect("ends");
     bench.publish(early);
     let between = end();
     // The broker's clock must have moved on before the next record.
@@ -206,7 +309,7 @@ fn one_that_was_interrupted_is_ended_by_another() {
         });
     };
     let empty = || {
-        let end = bench.admin.end_offsets(&logs, tape_kafka::Isolation::ReadUncommitted, ASK).expect("ends");
+        let end = bench.admin.end_offsets(&logs, Isolation::ReadUncommitted, ASK).expect("ends");
         bench.admin.delete_records(&end, ASK).expect("deleted");
     };
     // After the step that holds processors off.

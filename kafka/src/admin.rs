@@ -52,7 +52,7 @@ impl Lag {
     }
 }
 
-/// Asks and changes topics. Short-lived: make one when needed.
+/// Asks and changes topics.
 pub struct Admin {
     base: ClientConfig,
     admin: AdminClient<DefaultClientContext>,

@@ -1,5 +1,6 @@
 //! Input and changelog while the processor runs: a topic that was deleted, made anew or given more partitions under it ends
-//! the processor, with the message that the next start would give, instead of leaving it waiting for records for ever.
+//! the processor, with the message that the next start would give, instead of leaving it waiting for records for ever. So does
+//! a `tape reset` that has begun: it looks for members, but one that had just checked its topics may join behind its back.
 //!
 //! A broker that has just started may not know a topic for a moment, so a missing one is believed only after several looks.
 //! What cannot be asked now is asked the next time.
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
+use tape_kafka::topics::RESETTING;
 use tape_kafka::{Admin, Error, TopicId};
 use tape_service::{Config, Failure, Shutdown};
 
@@ -25,6 +27,8 @@ const MISSING_LOOKS: u32 = 3;
 struct Found {
     partitions: i32,
     id: Option<TopicId>,
+    /// It is a changelog, and `tape reset` has begun to empty it.
+    resetting: bool,
 }
 
 /// What the start has found, and how often in a row the topic was missing since.
@@ -50,6 +54,12 @@ impl Watched {
             };
         };
         *missing = 0;
+        if found.resetting {
+            return Err(Failure::Config(format!(
+                "`tape reset` has begun to empty topic {name} while the processor was running (cleanup.policy={RESETTING}): start the \
+                 processor again when it has ended; if it was interrupted, run it again to its end"
+            )));
+        }
         match (known.id, found.id) {
             (Some(known), Some(now)) if known != now => Err(Failure::Config(format!(
                 "topic {name} was deleted and made anew while the processor was running (topic id {known}, now {now}): bring the old \
@@ -98,19 +108,12 @@ impl TopicWatch {
 
     async fn look(&mut self) -> Result<(), Failure> {
         let (names, admin) = (self.config.topics.clone(), Arc::clone(&self.admin));
-        let look = move || [&names.raw_trades, &names.changelog].map(|name| look(&admin, name));
+        let look = move || [look(&admin, &names.raw_trades), look_at_changelog(&admin, &names.changelog)];
         let looks = tokio::task::spawn_blocking(look).await;
         let looks =
             looks.map_err(|panic| Failure::Other(anyhow!("the watch of the topics failed: {panic}")))?;
         let [Ok(input), Ok(changelog)] = looks else { return Ok(()) };
-        if !self.topics.is_empty() {
-            return self
-                .topics
-                .iter_mut()
-                .zip([input, changelog])
-                .try_for_each(|(topic, found)| topic.judge(found));
-        }
-        if let (Some(input), Some(changelog)) = (input, changelog) {
+        if let (true, Some(input), Some(changelog)) = (self.topics.is_empty(), input, changelog) {
             let topic = |name: &str, found: Found, id| Watched {
                 name: name.to_owned(),
                 known: Found { id, ..found },
@@ -122,13 +125,19 @@ impl TopicWatch {
                 topic(&names.changelog, changelog, self.ids.changelog),
             ];
         }
-        Ok(())
+        self.topics.iter_mut().zip([input, changelog]).try_for_each(|(topic, found)| topic.judge(found))
     }
 }
 
 fn look(admin: &Admin, topic: &str) -> Result<Option<Found>, Error> {
     let Some(partitions) = admin.partition_count(topic, ASK_TIMEOUT)? else { return Ok(None) };
-    Ok(Some(Found { partitions, id: admin.topic_id(topic, ASK_TIMEOUT)? }))
+    Ok(Some(Found { partitions, id: admin.topic_id(topic, ASK_TIMEOUT)?, resetting: false }))
+}
+
+fn look_at_changelog(admin: &Admin, topic: &str) -> Result<Option<Found>, Error> {
+    let Some(state) = admin.describe(topic, ASK_TIMEOUT)? else { return Ok(None) };
+    let resetting = state.config.get("cleanup.policy").is_some_and(|policy| policy == RESETTING);
+    Ok(Some(Found { partitions: state.partitions, id: admin.topic_id(topic, ASK_TIMEOUT)?, resetting }))
 }
 
 #[cfg(test)]
@@ -137,7 +146,8 @@ mod tests {
 
     #[test]
     fn only_what_is_sure_ends_the_processor() {
-        let found = |partitions, id: u8| Some(Found { partitions, id: Some(TopicId([id; 16])) });
+        let found =
+            |partitions, id: u8| Some(Found { partitions, id: Some(TopicId([id; 16])), resetting: false });
         let mut watched = Watched { name: "trades".to_owned(), known: found(3, 1).expect("one"), missing: 0 };
         let mut says = |found| watched.judge(found).err().map(|failure| failure.to_string());
         for _ in 0..3 {
@@ -146,7 +156,9 @@ mod tests {
             }
             assert_eq!(says(found(3, 1)), None);
         }
-        assert_eq!(says(Some(Found { partitions: 3, id: None })), None, "an old broker");
+        assert_eq!(says(Some(Found { partitions: 3, id: None, resetting: false })), None, "an old broker");
+        let resetting = says(Some(Found { partitions: 4, id: None, resetting: true })).expect("refused");
+        assert!(resetting.contains("trades") && resetting.contains("`tape reset` has begun"), "{resetting}");
         for (look, words) in [(found(3, 2), "made anew"), (found(4, 1), "4 partitions now, it had 3")] {
             let message = says(look).expect("refused");
             assert!(message.contains("trades") && message.contains(words) && message.contains("tape reset"));

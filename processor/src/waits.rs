@@ -51,12 +51,12 @@ impl Waits {
         Some(Lasted(now.duration_since(wait.since)))
     }
 
-    /// A wait that is over, and how long it took.
+    /// A wait that is over, and how long it took, in whole seconds.
     pub(crate) fn over(&mut self, now: Instant) -> Option<(For, Duration)> {
         let is_over = |(_, wait): &(For, Wait)| now.duration_since(wait.last) >= OVER_AFTER;
         let at = self.waits.iter().position(is_over)?;
         let (what, wait) = self.waits.swap_remove(at);
-        Some((what, wait.last.duration_since(wait.since)))
+        Some((what, Duration::from_secs(now.duration_since(wait.since).as_secs())))
     }
 }
 
@@ -96,7 +96,7 @@ mod tests {
         }
         assert_eq!(lines, ["", " (for 10 s)", " (for 70 s)", " (for 130 s)"]);
         assert_eq!(waits.over(at(151_000)), None);
-        assert_eq!(waits.over(at(152_000)), Some((For::Kafka, Duration::from_millis(149_800))));
+        assert_eq!(waits.over(at(152_000)), Some((For::Kafka, Duration::from_secs(152))));
         assert_eq!(waits.over(at(160_000)), None);
     }
 

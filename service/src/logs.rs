@@ -50,9 +50,10 @@ fn install(log: &Log, format: LogFormat, writer: BoxMakeWriter, colour: bool) ->
 
 /// The filter of a level or directives, or what is wrong with them.
 pub(crate) fn filter(level: &str) -> Result<EnvFilter, String> {
-    // The Rust binding writes by itself what we get as an error, too.
-    let is_named = level.split(',').any(|directive| directive.trim().starts_with("rdkafka"));
-    let quiet = if is_named { "" } else { ",rdkafka=off" };
+    // These write by themselves what we get as an error, too.
+    let is_named = |library: &&str| level.split(',').any(|directive| directive.trim().starts_with(*library));
+    let quiet = ["rdkafka", "deadpool"].iter().filter(|library| !is_named(library));
+    let quiet: String = quiet.map(|library| format!(",{library}=off")).collect();
     EnvFilter::builder().parse(format!("{level}{quiet}")).map_err(|error| format!("not a filter ({error})"))
 }
 

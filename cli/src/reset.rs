@@ -28,7 +28,7 @@ EXAMPLES
   What would happen:
       tape reset --to earliest --dry-run
   Another window, computed from everything that raw-trades still has:
-      tape reset --to earliest && WINDOW_DURATION=15m tape process
+      export WINDOW_DURATION=15m; tape reset --to earliest && tape process
   Accept a gap that retention has torn, and go on with what is there:
       tape reset --to earliest
   Skip what has piled up:

@@ -50,11 +50,6 @@ impl TransactionalProducer {
         Ok(Self { id: transactional_id.to_owned(), outbox: Outbox::new(config, &action, tracked_topic)? })
     }
 
-    /// The transactional id.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
     /// Takes the transactional id over: older producers with it are fenced, what they left open is aborted.
     pub fn init(&self, timeout: Duration) -> Result<(), Error> {
         let what = || format!("take over transactional id {}", self.id);

@@ -45,7 +45,8 @@ Settings that were changed on the way (alerts, WATERMARK_DELAY), PROCESSING_GUAR
 input (IDLE) without a row make the recomputation differ where nothing is wrong.
 
 EXIT CODES
-  0 equal, or nothing to compare; 1 differences, or a server failed; 64 something must be corrected first";
+  0 equal; 1 differences, or a server failed; 64 something must be corrected first,
+  or nothing could be compared";
 
 /// Options of `tape check`.
 #[derive(Debug, Args)]
@@ -103,6 +104,10 @@ pub(crate) fn run(args: &CheckArgs, config: &Config) -> Result<(), Failure> {
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
         .map_err(|error| output::unwritten("the report", error))?;
+    if partitions.iter().all(|check| check.store.is_err() && check.recomputation.is_err()) {
+        let why = "nothing was compared; the reasons stand above";
+        return Err(Failure::Config(why.to_owned()));
+    }
     match partitions.iter().map(PartitionCheck::differences).sum::<usize>() {
         0 => Ok(()),
         differences => Err(Failure::Other(anyhow!("{differences} entries differ"))),

@@ -136,7 +136,8 @@ fn what_is_dumped_is_the_state_and_check_finds_what_is_wrong() {
     bench.publish(&inputs);
     let processor = bench.start(&settings);
     bench.drain();
-    let live = json(&succeed(tape(&bench, &settings, &["check", "--json"])));
+    // 64 as long as the stores have flushed nothing either: what was not compared is not called equal.
+    let live = json(&tape(&bench, &settings, &["check", "--json"]));
     let why = live["partitions"][0]["recomputation"]["not_compared"].as_str().expect("left out");
     assert!(why.contains("members"), "{live}");
     stop(&bench, processor);

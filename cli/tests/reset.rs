@@ -181,7 +181,7 @@ fn joined_late(bench: &Bench) -> Output {
     let mut member = member.expect("a member");
     wait_for("the member", || {
         member.poll_events().expect("it lives");
-        bench.admin.members(&group, ASK).is_ok_and(|all| !all.is_empty())
+        bench.admin.group(&group, ASK).is_ok_and(|group| !group.members.is_empty())
     });
     holder.abort(ASK).expect("aborted");
     let output = reset.wait_with_output().expect("it ends");

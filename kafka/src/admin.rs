@@ -29,8 +29,6 @@ use crate::raw::{Consumer, LogEnd};
 use crate::topics::{self, Mismatch, TopicSpec, TopicState};
 use crate::{probe, settings};
 
-pub use reset::Member;
-
 /// How far a group is behind in one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lag {

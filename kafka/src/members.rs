@@ -53,7 +53,7 @@ impl GroupMember {
 }
 
 impl Admin {
-    /// A group with its members, in whatever state it is.
+    /// A group with its members, in whatever state it is. A static member that has ended is in it until its session ends.
     pub fn group(&self, group: &str, timeout: Duration) -> Result<Group, Error> {
         let groups = probe::retry(self.probe(), timeout, |left| {
             self.probe()

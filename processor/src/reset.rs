@@ -183,13 +183,16 @@ impl Reset {
 
 /// A group with members works, or may work again within its session time-out.
 fn refuse_members(admin: &Admin, group: &str, config: &Config) -> Result<(), Failure> {
-    let members = admin.members(group, ASK_TIMEOUT)?;
+    let members = admin.group(group, ASK_TIMEOUT)?.members;
     if members.is_empty() {
         return Ok(());
     }
     let names: Vec<_> = members
         .iter()
-        .map(|member| format!("{} (client {}, host {})", member.name, member.client_id, member.host))
+        .map(|member| {
+            let name = member.instance_id().unwrap_or(&member.client_id);
+            format!("{name} (client {}, host {})", member.client_id, member.host)
+        })
         .collect();
     Err(Failure::Config(format!(
         "group {group} has members: {}; stop every processor of {} first (one that has stopped stays a member until its session \

@@ -100,7 +100,9 @@ fn text(bytes: &[u8]) -> String {
 /// Waits until the group has no members: a member that has stopped is one until its session ends.
 pub(crate) fn until_empty(bench: &Bench) {
     let group = tape_processor_group(bench);
-    wait_for("the group to be empty", || bench.admin.members(&group, ASK).is_ok_and(|all| all.is_empty()));
+    wait_for("the group to be empty", || {
+        bench.admin.group(&group, ASK).is_ok_and(|group| group.members.is_empty())
+    });
 }
 
 /// The processor's group.

@@ -1,4 +1,4 @@
-//! What it takes to move a group and to empty a topic: members, offsets by time, offsets without a member, deletion of
+//! What it takes to move a group and to empty a topic: offsets by time, offsets without a member, deletion of
 //! records, topic settings and ids.
 
 use std::time::{Duration, Instant};
@@ -18,42 +18,7 @@ use crate::raw::{self, Consumer};
 use crate::topic_id::TopicId;
 use crate::{probe, settings};
 
-/// Letters of the random part that the coordinator puts behind a member's name, with its hyphen.
-const MEMBER_SUFFIX: usize = 37;
-
-/// Somebody whom a group counts as a member.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
-    /// `group.instance.id` of a static member, `client.id` of another one.
-    pub name: String,
-    /// `client.id`.
-    pub client_id: String,
-    /// Where it connects from, as the broker sees it.
-    pub host: String,
-}
-
 impl Admin {
-    /// Everybody who is in a group, also while it is sharing its partitions out. A static member that has ended is in it
-    /// until its session ends.
-    pub fn members(&self, group: &str, timeout: Duration) -> Result<Vec<Member>, Error> {
-        let groups = probe::retry(&self.probe, timeout, |left| {
-            self.probe
-                .fetch_group_list(Some(group), left)
-                .map_err(|error| Error::from_kafka(format!("ask for the members of group {group}"), &error))
-        })?;
-        let found = groups.groups().iter().filter(|found| found.name() == group);
-        let member = |member: &rdkafka::groups::GroupMemberInfo| {
-            let id = member.id();
-            let name = id.len().checked_sub(MEMBER_SUFFIX).and_then(|end| id.get(..end)).unwrap_or(id);
-            Member {
-                name: name.to_owned(),
-                client_id: member.client_id().to_owned(),
-                host: member.client_host().trim_start_matches('/').to_owned(),
-            }
-        };
-        Ok(found.flat_map(|group| group.members().iter().map(member)).collect())
-    }
-
     /// The id of a topic; `None` = the brokers are too old to have ids. A topic that does not exist is an error.
     pub fn topic_id(&self, topic: &str, timeout: Duration) -> Result<Option<TopicId>, Error> {
         probe::retry(&self.probe, timeout, |left| {

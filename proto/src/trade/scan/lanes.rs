@@ -45,7 +45,7 @@ mod tests {
             for byte in [byte, bytes[3]] {
                 prop_assert_eq!(lanes.equal(byte), mask(&|lane| lane == byte));
             }
-            prop_assert_eq!(lanes.not_printable(), mask(&|lane| lane < b' ' || lane >= 0x80));
+            prop_assert_eq!(lanes.not_printable(), mask(&|lane| !(b' '..0x80).contains(&lane)));
         }
     }
 }

@@ -66,6 +66,11 @@ pub struct AlertState {
 }
 
 impl AlertState {
+    /// False while the cooldown of the last breakout lasts: then no price can break out.
+    pub(crate) fn may_break_out(&self, time: i64, rules: &AlertSettings) -> bool {
+        self.breakout.is_none_or(|last| time - last.time >= rules.cooldown_ms)
+    }
+
     /// Judges a record that became the close of its symbol's newest window with average `avg`.
     pub(crate) fn breakout(
         &mut self,
@@ -75,10 +80,7 @@ impl AlertState {
         rules: &AlertSettings,
     ) -> Option<Signal> {
         let side = side_of(price, avg, rules.breakout_band_bps);
-        let allowed = match self.breakout {
-            None => true,
-            Some(last) => side != last.side && time - last.time >= rules.cooldown_ms,
-        };
+        let allowed = self.may_break_out(time, rules) && self.breakout.is_none_or(|last| side != last.side);
         if side == 0 || !allowed {
             return None;
         }

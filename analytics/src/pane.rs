@@ -51,6 +51,11 @@ pub struct Pane {
 impl Pane {
     /// True when a sum would exceed `limit` with this trade counted.
     pub(crate) fn would_exceed(&self, trade: &Trade<'_>, limit: i128) -> bool {
+        // A trade adds at most 1e31 to a sum, less than 2^104. So far below the limit there is nothing to compute.
+        let sums = self.sum_price | self.sum_size | self.notional | self.notional_size;
+        if sums >> 112 == 0 && limit >> 113 != 0 {
+            return false;
+        }
         let price = if trade.sets_price { i128::from(trade.price) } else { 0 };
         let size = if trade.counts_volume { trade.size } else { 0 };
         let (pair_notional, pair_size) = Self::pair(trade);
@@ -62,11 +67,7 @@ impl Pane {
 
     /// What the trade adds to the VWAP pair.
     fn pair(trade: &Trade<'_>) -> (i128, i128) {
-        if trade.sets_price && trade.counts_volume {
-            (i128::from(trade.vwap) * trade.size, trade.size)
-        } else {
-            (0, 0)
-        }
+        if trade.sets_price && trade.counts_volume { (trade.notional(), trade.size) } else { (0, 0) }
     }
 
     /// Counts a trade.
@@ -86,9 +87,13 @@ impl Pane {
         self.high = Some(self.high.map_or(trade.high, |high| high.max(trade.high)));
         self.low = Some(self.low.map_or(trade.low, |low| low.min(trade.low)));
         if trade.sets_last {
-            let print = |price| Some(Print { time: trade.event_time, offset, price });
-            self.open = earlier(self.open, print(trade.open));
-            self.close = later(self.close, print(trade.price));
+            let print = |price| Print { time: trade.event_time, offset, price };
+            if self.open.is_none_or(|open| print(trade.open).place() < open.place()) {
+                self.open = Some(print(trade.open));
+            }
+            if self.close.is_none_or(|close| print(trade.price).place() > close.place()) {
+                self.close = Some(print(trade.price));
+            }
         }
     }
 

@@ -79,6 +79,11 @@ impl Reject {
 #[derive(Debug)]
 pub struct Task {
     pub(crate) settings: Settings,
+    /// What follows from the settings, so that no trade pays a division for it.
+    panes: i64,
+    pane_sum_max: i128,
+    /// Start of the pane of the last record: nearly always that of the next.
+    recent: i64,
     pub(crate) clock: Clock,
     pub(crate) generation: u32,
     pub(crate) ids: HashMap<Arc<str>, usize, foldhash::fast::RandomState>,
@@ -98,6 +103,9 @@ impl Task {
         debug_assert_eq!(settings.check(), Ok(()));
         Task {
             clock: Clock::new(None, None, settings.window_ms, settings.slide_ms),
+            panes: settings.panes(),
+            pane_sum_max: settings.pane_sum_max(),
+            recent: 0,
             settings,
             generation: 0,
             ids: HashMap::default(),
@@ -136,7 +144,7 @@ impl Task {
     /// Takes one record of the log. A rejected record changes nothing, not even stream time.
     pub fn step(&mut self, record: &Record<'_>, effects: &mut Effects) -> Result<Outcome, Reject> {
         let trade = &record.trade;
-        let start = self.settings.pane_of(trade.event_time);
+        let start = self.pane_of(trade.event_time);
         let mut id = self.ids.get(trade.symbol).copied();
         self.check(record, id, start)?;
         if self.clock.observe(trade.event_time, self.settings.watermark_delay_ms) {
@@ -177,7 +185,7 @@ impl Task {
             }
         }
         let pane = id.and_then(|id| self.symbols[id].pane(start));
-        if pane.is_some_and(|pane| pane.would_exceed(&record.trade, self.settings.pane_sum_max())) {
+        if pane.is_some_and(|pane| pane.would_exceed(&record.trade, self.pane_sum_max)) {
             return Err(Reject::SumOverflow);
         }
         Ok(())
@@ -194,8 +202,20 @@ impl Task {
 
     /// Open windows among the K that hold the pane which starts at `start`.
     fn open_windows(&self, start: i64) -> i64 {
-        let open = (start - self.clock.closed_until()) / self.settings.slide_ms;
-        open.clamp(0, self.settings.panes())
+        let reach = start - self.clock.closed_until();
+        if reach >= self.settings.window_ms {
+            return self.panes;
+        }
+        (reach / self.settings.slide_ms).max(0)
+    }
+
+    fn pane_of(&mut self, time: i64) -> i64 {
+        // A time before the recent pane becomes a huge number.
+        let within = time.wrapping_sub(self.recent).cast_unsigned() < self.settings.slide_ms.cast_unsigned();
+        if !within {
+            self.recent = self.settings.pane_of(time);
+        }
+        self.recent
     }
 
     fn count(&mut self, id: usize, record: &Record<'_>, start: i64, effects: &mut Effects) {
@@ -261,7 +281,8 @@ impl SymbolState {
             current_price,
             window_avg,
         };
-        if placed.became_close && self.newest.prices >= rules.min_trades {
+        let may_break_out = placed.became_close && self.facts.alerts.may_break_out(trade.event_time, rules);
+        if may_break_out && self.newest.prices >= rules.min_trades {
             let avg = self.newest.average().expect("invariant: a window with prices has an average");
             if let Some(signal) = self.facts.alerts.breakout(trade.event_time, trade.price, avg, rules) {
                 effects.alerts.push(alert(AlertKind::Breakout, signal, Some(trade.price), Some(avg)));

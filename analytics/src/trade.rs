@@ -27,6 +27,17 @@ pub struct Trade<'a> {
     pub counts_volume: bool,
 }
 
+impl Trade<'_> {
+    /// `vwap · size`, in 1e-18.
+    pub(crate) fn notional(&self) -> i128 {
+        match i64::try_from(self.size) {
+            // Two 64-bit factors are one multiplication, which cannot overflow.
+            Ok(size) => i128::from(self.vwap) * i128::from(size),
+            Err(_) => i128::from(self.vwap) * self.size,
+        }
+    }
+}
+
 /// A trade with its place in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {

@@ -219,6 +219,11 @@ impl GroupConsumer {
         }
     }
 
+    /// The end of the partition's log as the last fetch told it; asks nobody. `None` = nothing was fetched yet.
+    pub fn known_end(&self, part: &Part) -> Option<i64> {
+        raw::known_end(&self.handles().client, part)
+    }
+
     /// Leaves the group (a static member keeps its place until the session times out) and frees everything. Waits
     /// `timeout` at most; false = it goes on in the background.
     pub fn close(mut self, timeout: Duration) -> bool {

@@ -40,7 +40,7 @@ pub(crate) use calls::{
     seek, send_offsets,
 };
 pub(crate) use message::MessageHeaders;
-pub(crate) use offsets::{LogEnd, list_offsets};
+pub(crate) use offsets::{LogEnd, known_end, list_offsets};
 pub(crate) use topics::{alter_topic, topic_id};
 
 use calls::Event;

@@ -65,6 +65,8 @@ pub(crate) trait Group {
         f: &mut dyn FnMut(Record<'_>),
     ) -> Result<usize, Error>;
     fn position(&self, part: &Part) -> Option<i64>;
+    /// The end of the log as the last fetch told it.
+    fn known_end(&self, part: &Part) -> Option<i64>;
     fn committed(&self, part: &Part, timeout: Duration) -> Result<Option<i64>, Error>;
     fn ask_committed(&self, part: &Part, timeout: Duration) -> Question;
     fn commit_offsets(&self, offsets: &[(Part, i64)], timeout: Duration) -> Result<(), Error>;

@@ -1,13 +1,13 @@
 //! Ends of logs, asked of their leaders.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer as _;
 use rdkafka_sys as sys;
-use rdkafka_sys::RDKafkaErrorCode;
+use rdkafka_sys::{RDKafkaErrorCode, RDKafkaRespErr};
 
 use super::calls::{Event, element_code, wait_for};
 use super::options::AdminOptions;
@@ -22,6 +22,23 @@ pub(crate) enum LogEnd {
     Low,
     /// Offset after the last one.
     High,
+}
+
+/// The end of a partition's log as the last fetch told it, without a question to the broker; `None` = nothing is known yet.
+pub(crate) fn known_end(client: &Consumer, part: &Part) -> Option<i64> {
+    let topic = CString::new(&*part.topic).ok()?;
+    let (mut low, mut high) = (-1, -1);
+    // SAFETY: the client is alive, the name ends with a zero byte, and both numbers are ours to be written.
+    let code = unsafe {
+        sys::rd_kafka_get_watermark_offsets(
+            client.client().native_ptr(),
+            topic.as_ptr(),
+            part.partition,
+            &mut low,
+            &mut high,
+        )
+    };
+    (code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
 }
 
 /// Asks the leaders for one end of each partition's log, by this isolation level (the level of the client does not

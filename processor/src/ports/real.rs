@@ -109,6 +109,10 @@ impl Group for GroupConsumer {
         self.position(part)
     }
 
+    fn known_end(&self, part: &Part) -> Option<i64> {
+        self.known_end(part)
+    }
+
     fn committed(&self, part: &Part, timeout: Duration) -> Result<Option<i64>, Error> {
         let answers = self.committed(std::slice::from_ref(part), timeout)?;
         Ok(answers.into_iter().find_map(|(found, offset)| (found == *part).then_some(offset)).flatten())

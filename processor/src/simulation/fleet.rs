@@ -60,7 +60,7 @@ pub(super) struct Sim {
     dice: RefCell<Dice>,
     clock: Cell<u64>,
     epoch: Instant,
-    weather: Weather,
+    pub(super) weather: Weather,
     /// No more faults.
     calm: Cell<bool>,
     depth: Cell<usize>,

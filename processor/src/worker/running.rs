@@ -21,6 +21,12 @@ const IDLE_ASK_INTERVAL: Duration = Duration::from_secs(1);
 /// time that a transaction needs.
 const OUTBOX_RECORDS_MAX: usize = 100_000;
 const OUTBOX_BYTES_MAX: usize = 32 << 20;
+/// A task that is behind the end of its input by more records than this has a backlog.
+const BACKLOG: i64 = 10_000;
+/// With a backlog nobody waits for the newest result, so a commit may carry more records: it waits so many times longer…
+const BACKLOG_STRETCH: u32 = 10;
+/// …but not longer than this.
+const BACKLOG_PACE_MAX: Duration = Duration::from_secs(1);
 /// Wait for records while a restore goes on.
 const RESTORE_WAIT: Duration = Duration::from_millis(1);
 
@@ -54,7 +60,20 @@ impl<W: World> Worker<W> {
             self.uncommitted_since.get_or_insert(taken_at);
         }
         taken?;
+        self.pace = self.pace();
         Ok(())
+    }
+
+    fn pace(&mut self) -> Duration {
+        let interval = self.context.commit_interval;
+        let (consumer, input) = (&self.consumer, &self.context.input);
+        let behind = self.tasks.values_mut().any(|task| {
+            let part = Part::new(Arc::clone(input), task.partition);
+            task.running().is_some_and(|running| {
+                consumer.known_end(&part).is_some_and(|end| end - running.next_offset > BACKLOG)
+            })
+        });
+        if behind { (interval * BACKLOG_STRETCH).min(BACKLOG_PACE_MAX).max(interval) } else { interval }
     }
 
     /// How long to wait for records: until the next thing is due.
@@ -63,8 +82,8 @@ impl<W: World> Worker<W> {
             return RESTORE_WAIT;
         }
         let now = self.context.world.now();
-        let commit = self.uncommitted_since.map(|since| since + self.context.commit_interval);
-        let trigger = self.has_rows_to_show().then_some(self.next_trigger);
+        let commit = self.uncommitted_since.map(|since| since + self.pace);
+        let trigger = self.trigger_is_its_own_reason().then_some(self.next_trigger);
         let until = |moment: Instant| moment.saturating_duration_since(now);
         [commit, trigger].into_iter().flatten().map(until).fold(IDLE_WAIT, Duration::min)
     }
@@ -76,6 +95,11 @@ impl<W: World> Worker<W> {
             OutputMode::Update => self.tasks.values_mut().filter_map(running).any(|changed| changed),
             OutputMode::Complete => self.tasks.values_mut().filter_map(running).next().is_some(),
         }
+    }
+
+    /// There are rows to show, and not just whenever there is a commit.
+    fn trigger_is_its_own_reason(&mut self) -> bool {
+        !self.context.trigger_interval.is_zero() && self.has_rows_to_show()
     }
 
     /// Moves the watermark of tasks whose input is proven quiet: read to its end, as the broker says now, and nothing
@@ -126,9 +150,9 @@ impl<W: World> Worker<W> {
 
     pub(super) fn commit_is_due(&mut self) -> bool {
         let now = self.context.world.now();
-        let time = self.uncommitted_since.is_some_and(|since| now >= since + self.context.commit_interval);
+        let time = self.uncommitted_since.is_some_and(|since| now >= since + self.pace);
         let size = self.outbox.len() >= OUTBOX_RECORDS_MAX || self.outbox.byte_len() >= OUTBOX_BYTES_MAX;
-        time || size || (now >= self.next_trigger && self.has_rows_to_show())
+        time || size || (now >= self.next_trigger && self.trigger_is_its_own_reason())
     }
 
     pub(super) fn commit(&mut self) -> Result<(), Trouble> {

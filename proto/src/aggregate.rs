@@ -11,7 +11,6 @@ use std::borrow::Cow;
 use prost::Message;
 use serde::Deserialize;
 
-use crate::decimal::{Atto, Nanos};
 use crate::json::{Notional, Object, Price, Volume};
 use crate::messages::{ClosedBy, is_symbol};
 use crate::output::{DecodeError, OutputFormat, require};
@@ -55,34 +54,33 @@ pub fn encode(row: &StockAggregate, format: OutputFormat, out: &mut Vec<u8>) {
 
 /// Appends a row as one JSON object without a line feed.
 pub fn to_json(row: &StockAggregate, out: &mut Vec<u8>) {
-    let price = |value: Option<i64>| value.map(|value| Nanos(value.into()));
     let mut object = Object::begin(out);
     object.string("symbol", &row.symbol);
-    object.plain("window_start", row.window_start);
-    object.plain("window_end", row.window_end);
-    object.nullable("avg_price", price(row.avg_price));
-    object.nullable("max_price", price(row.max_price));
-    object.nullable("min_price", price(row.min_price));
-    object.nullable("open_price", price(row.open_price));
-    object.nullable("close_price", price(row.close_price));
-    object.nullable("vwap", price(row.vwap));
-    object.plain("total_volume", Nanos(row.total_volume()));
-    object.plain("trade_count", row.trade_count);
-    object.nullable("ma_5min", price(row.ma_5min));
-    object.plain("side", row.side);
-    object.nullable("bar_open", price(row.bar_open));
-    object.nullable("bar_high", price(row.bar_high));
-    object.nullable("bar_low", price(row.bar_low));
-    object.nullable("bar_close", price(row.bar_close));
-    object.plain("bar_volume", Nanos(row.bar_volume()));
-    object.plain("bar_trades", row.bar_trades);
-    object.plain("bar_notional", Atto(row.bar_notional()));
-    object.plain("bar_notional_size", Nanos(row.bar_notional_size()));
-    object.plain("is_final", row.is_final);
-    object.plain("revision", row.revision);
+    object.integer("window_start", row.window_start);
+    object.integer("window_end", row.window_end);
+    object.price("avg_price", row.avg_price);
+    object.price("max_price", row.max_price);
+    object.price("min_price", row.min_price);
+    object.price("open_price", row.open_price);
+    object.price("close_price", row.close_price);
+    object.price("vwap", row.vwap);
+    object.nanos("total_volume", row.total_volume());
+    object.integer("trade_count", row.trade_count);
+    object.price("ma_5min", row.ma_5min);
+    object.integer("side", row.side);
+    object.price("bar_open", row.bar_open);
+    object.price("bar_high", row.bar_high);
+    object.price("bar_low", row.bar_low);
+    object.price("bar_close", row.bar_close);
+    object.nanos("bar_volume", row.bar_volume());
+    object.integer("bar_trades", row.bar_trades);
+    object.atto("bar_notional", row.bar_notional());
+    object.nanos("bar_notional_size", row.bar_notional_size());
+    object.boolean("is_final", row.is_final);
+    object.integer("revision", row.revision);
     match row.closed_by().text() {
         Some(closed_by) => object.string("closed_by", closed_by),
-        None => object.plain("closed_by", "null"),
+        None => object.null("closed_by"),
     }
     object.end();
 }

@@ -11,7 +11,6 @@ use std::borrow::Cow;
 use prost::Message;
 use serde::Deserialize;
 
-use crate::decimal::Nanos;
 use crate::json::{Object, Price};
 use crate::messages::{AlertType, Signal, is_symbol};
 use crate::output::{DecodeError, OutputFormat, require};
@@ -47,14 +46,13 @@ pub fn encode(alert: &BreakoutAlert, format: OutputFormat, out: &mut Vec<u8>) {
 
 /// Appends an alert as one JSON object without a line feed. Type and signal of an alert that nobody writes are empty texts.
 pub fn to_json(alert: &BreakoutAlert, out: &mut Vec<u8>) {
-    let price = |value: Option<i64>| value.map(|value| Nanos(value.into()));
     let mut object = Object::begin(out);
     object.string("symbol", &alert.symbol);
     object.string("type", alert.r#type().text().unwrap_or_default());
     object.string("signal", alert.signal().text().unwrap_or_default());
-    object.plain("timestamp", alert.timestamp);
-    object.nullable("current_price", price(alert.current_price));
-    object.nullable("window_avg", price(alert.window_avg));
+    object.integer("timestamp", alert.timestamp);
+    object.price("current_price", alert.current_price);
+    object.price("window_avg", alert.window_avg);
     object.end();
 }
 

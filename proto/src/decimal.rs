@@ -73,7 +73,7 @@ pub struct Nanos(pub i128);
 
 impl fmt::Display for Nanos {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_plain(out, self.0, NANOS_PER_UNIT, 9)
+        out.write_str(&text(self.0, write_nanos))
     }
 }
 
@@ -83,7 +83,7 @@ pub struct Atto(pub i128);
 
 impl fmt::Display for Atto {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_plain(out, self.0, ATTO_PER_UNIT, 18)
+        out.write_str(&text(self.0, write_atto))
     }
 }
 
@@ -200,22 +200,52 @@ fn exponent(text: &[u8]) -> Result<i64, DecimalError> {
     Ok(if negative { -value } else { value })
 }
 
-fn write_plain(out: &mut fmt::Formatter<'_>, value: i128, unit: i128, decimals: usize) -> fmt::Result {
-    let (unit, magnitude) = (unit.unsigned_abs(), value.unsigned_abs());
-    let (whole, mut fraction) = (magnitude / unit, magnitude % unit);
+/// Appends a number in units of 1e-9 as a plain decimal.
+pub(crate) fn write_nanos(value: i128, out: &mut Vec<u8>) {
+    write_plain::<9>(value, out);
+}
+
+/// Appends a number in units of 1e-18 as a plain decimal.
+pub(crate) fn write_atto(value: i128, out: &mut Vec<u8>) {
+    write_plain::<18>(value, out);
+}
+
+fn text(value: i128, write: impl Fn(i128, &mut Vec<u8>)) -> String {
+    let mut out = Vec::new();
+    write(value, &mut out);
+    String::from_utf8(out).expect("digits are ASCII")
+}
+
+/// Appends `value`·10^-`DECIMALS`; at most 18 decimals, so a fraction fits 64 bits.
+fn write_plain<const DECIMALS: usize>(value: i128, out: &mut Vec<u8>) {
+    let unit = 10_u64.pow(DECIMALS as u32);
     if value < 0 {
-        out.write_str("-")?;
+        out.push(b'-');
     }
-    write!(out, "{whole}")?;
+    let mut digits = itoa::Buffer::new();
+    let mut fraction = match u64::try_from(value.unsigned_abs()) {
+        // 128-bit division is many times dearer.
+        Ok(magnitude) => {
+            out.extend_from_slice(digits.format(magnitude / unit).as_bytes());
+            magnitude % unit
+        }
+        Err(_) => {
+            let magnitude = value.unsigned_abs();
+            out.extend_from_slice(digits.format(magnitude / u128::from(unit)).as_bytes());
+            (magnitude % u128::from(unit)) as u64
+        }
+    };
     if fraction == 0 {
-        return Ok(());
+        return;
     }
-    let mut width = decimals;
-    while fraction % 10 == 0 {
+    let mut text = [b'0'; DECIMALS];
+    for digit in text.iter_mut().rev() {
+        *digit += (fraction % 10) as u8;
         fraction /= 10;
-        width -= 1;
     }
-    write!(out, ".{fraction:0width$}")
+    let end = text.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+    out.push(b'.');
+    out.extend_from_slice(&text[..end]);
 }
 
 /// `value / unit` as the nearest double; `text` is the same quotient as a decimal.

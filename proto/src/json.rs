@@ -1,13 +1,10 @@
-//! The small JSON writer of the codecs, and decimals as serde reads them. Numbers are written by their `Display` and read
-//! from their raw text, so that none passes through floating point.
-
-use std::fmt::Display;
-use std::io::Write;
+//! The small JSON writer of the codecs, and decimals as serde reads them. Numbers are written from integers and read from their
+//! raw text, so that none passes through floating point.
 
 use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::value::RawValue;
 
-use crate::decimal::{parse_atto, parse_nanos};
+use crate::decimal::{parse_atto, parse_nanos, write_atto, write_nanos};
 
 /// A `Vec` grows or aborts.
 const INFALLIBLE: &str = "writing to memory cannot fail";
@@ -24,18 +21,39 @@ impl<'a> Object<'a> {
         Self { out, is_empty: true }
     }
 
-    /// A member whose text needs no escapes: a number, a boolean or null.
-    pub(crate) fn plain(&mut self, name: &str, value: impl Display) {
+    pub(crate) fn integer(&mut self, name: &str, value: impl itoa::Integer) {
         self.name(name);
-        write!(self.out, "{value}").expect(INFALLIBLE);
+        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
-    /// A [`plain`](Self::plain) member, or null.
-    pub(crate) fn nullable(&mut self, name: &str, value: Option<impl Display>) {
+    /// A number in units of 1e-9.
+    pub(crate) fn nanos(&mut self, name: &str, value: i128) {
+        self.name(name);
+        write_nanos(value, self.out);
+    }
+
+    /// A price in units of 1e-9, or null.
+    pub(crate) fn price(&mut self, name: &str, value: Option<i64>) {
         match value {
-            Some(value) => self.plain(name, value),
-            None => self.plain(name, "null"),
+            Some(value) => self.nanos(name, value.into()),
+            None => self.null(name),
         }
+    }
+
+    /// A number in units of 1e-18.
+    pub(crate) fn atto(&mut self, name: &str, value: i128) {
+        self.name(name);
+        write_atto(value, self.out);
+    }
+
+    pub(crate) fn boolean(&mut self, name: &str, value: bool) {
+        self.name(name);
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    pub(crate) fn null(&mut self, name: &str) {
+        self.name(name);
+        self.out.extend_from_slice(b"null");
     }
 
     /// A string, with whatever escapes it needs.
@@ -54,7 +72,9 @@ impl<'a> Object<'a> {
             self.out.push(b',');
         }
         self.is_empty = false;
-        write!(self.out, "\"{name}\":").expect(INFALLIBLE);
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
     }
 }
 

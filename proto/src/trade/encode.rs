@@ -4,31 +4,28 @@
 use prost::Message;
 
 use super::{PriceEligibility, Trade};
-use crate::decimal::Nanos;
 use crate::json::Object;
 use crate::messages;
 
 /// Appends the trade as JSON: `symbol`, `price`, `volume`, `timestamp`, what differs from its default, and `raw`, the
 /// vendor's message as it came, if it is given. Decimals are plain and exact.
 pub fn encode_json(trade: &Trade<'_>, raw: Option<&str>, out: &mut Vec<u8>) {
-    let price = |value: i64| Nanos(value.into());
-    let optional = |value: i64| (value != trade.price).then(|| price(value));
     let mut object = Object::begin(out);
     object.string("symbol", &trade.symbol);
-    object.plain("price", price(trade.price));
-    object.plain("volume", Nanos(trade.size));
-    object.plain("timestamp", trade.event_time);
+    object.nanos("price", trade.price.into());
+    object.nanos("volume", trade.size);
+    object.integer("timestamp", trade.event_time);
     let prices = [("open", trade.open), ("high", trade.high), ("low", trade.low), ("vwap", trade.vwap)];
     for (name, value) in prices {
-        if let Some(value) = optional(value) {
-            object.plain(name, value);
+        if value != trade.price {
+            object.nanos(name, value.into());
         }
     }
     if trade.price_eligibility != PriceEligibility::default() {
         object.string("price_eligibility", trade.price_eligibility.text());
     }
     if !trade.volume_eligible {
-        object.plain("volume_eligible", false);
+        object.boolean("volume_eligible", false);
     }
     if let Some(raw) = raw {
         object.string("raw", raw);

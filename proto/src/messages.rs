@@ -30,8 +30,12 @@ pub const fn join(high: i64, low: u64) -> i128 {
 /// Whether the text is a symbol: 1 to 32 bytes of `A–Z a–z 0–9 . - : / _`.
 #[must_use]
 pub fn is_symbol(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'/' | b'_');
-    (1..=SYMBOL_MAX_BYTES).contains(&text.len()) && text.bytes().all(allowed)
+    (1..=SYMBOL_MAX_BYTES).contains(&text.len()) && text.bytes().all(is_symbol_byte)
+}
+
+/// Whether a byte may stand in a symbol.
+pub(crate) const fn is_symbol_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'/' | b'_')
 }
 
 /// The 128-bit columns.

@@ -16,6 +16,8 @@
 //! - A number is a JSON number or the same text in quotes, at most [`TEXT_MAX_BYTES`](crate::decimal::TEXT_MAX_BYTES) bytes
 //!   between them; `timestamp` is digits only. `null` means absent.
 //!
+//! Values of the shape that producers write go through a quick scan of the same meaning; all others through a JSON parser.
+//!
 //! Invariant: a plain JSON trade (no escapes in its known fields, nothing nested) is decoded without an allocation.
 
 mod check;
@@ -24,6 +26,7 @@ mod fields;
 mod json;
 mod protobuf;
 mod reject;
+mod scan;
 
 use std::borrow::Cow;
 
@@ -161,11 +164,16 @@ pub fn decode_value(value: &[u8]) -> Result<Trade<'_>, Reject> {
         [] => Err(Reject::EmptyValue),
         [0xef, 0xbb, 0xbf, ..] => Err(Reject::ByteOrderMark),
         // White space may stand before a JSON text. The tags that these bytes would be are reserved in our message.
-        [b'{' | b' ' | b'\t' | b'\n' | b'\r', ..] => json::read(value)?.check(),
+        [b'{' | b' ' | b'\t' | b'\n' | b'\r', ..] => match scan::read(value) {
+            Some(values) => values.check(),
+            None => json::read(value)?.check(),
+        },
         _ => protobuf::read(value)?.check(),
     }
 }
 
+#[cfg(test)]
+mod agreement;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]

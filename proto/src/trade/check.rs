@@ -8,7 +8,7 @@ use crate::messages;
 
 /// The fields of a trade as they were read, before any limit: `None` = absent or null. Prices and the size are in units of
 /// 1e-9, rounded.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Values<'a> {
     pub(super) symbol: Option<Cow<'a, str>>,
     pub(super) price: Option<i128>,
@@ -73,10 +73,19 @@ fn check_relations(trade: &Trade<'_>) -> Result<(), Reject> {
         }
     }
     for (field, value) in [(Field::Price, trade.price), (Field::Vwap, trade.vwap)] {
-        // 9e9 times 1e12 does not fit 128 bits in units of 1e-18.
-        if size.checked_mul(value.into()).is_none_or(|notional| notional > NOTIONAL_MAX) {
+        if exceeds_notional(value, size) {
             return Err(Reject::NotionalRange { field, value, size });
         }
     }
     Ok(())
+}
+
+/// Whether `value`·`size` is more than [`NOTIONAL_MAX`].
+fn exceeds_notional(value: i64, size: i128) -> bool {
+    match i64::try_from(size) {
+        // Two 64-bit factors: one multiplication.
+        Ok(size) => i128::from(value) * i128::from(size) > NOTIONAL_MAX,
+        // 9e9 times 1e12 does not fit 128 bits in units of 1e-18.
+        Err(_) => size.checked_mul(value.into()).is_none_or(|notional| notional > NOTIONAL_MAX),
+    }
 }

@@ -7,7 +7,7 @@ use super::*;
 use crate::messages;
 
 /// Any trade inside the limits.
-fn trades() -> impl Strategy<Value = Trade<'static>> {
+pub(super) fn trades() -> impl Strategy<Value = Trade<'static>> {
     let prices = prop_oneof![
         [1..=PRICE_MAX, 1..=PRICE_MAX, 1..=PRICE_MAX, 1..=PRICE_MAX, 1..=PRICE_MAX],
         prop::array::uniform5(1..1_000_000_000_000_i64),
@@ -39,7 +39,7 @@ fn trades() -> impl Strategy<Value = Trade<'static>> {
     )
 }
 
-fn json(trade: &Trade<'_>, raw: Option<&str>) -> Vec<u8> {
+pub(super) fn json(trade: &Trade<'_>, raw: Option<&str>) -> Vec<u8> {
     let mut out = Vec::new();
     encode_json(trade, raw, &mut out);
     out
@@ -52,12 +52,12 @@ fn protobuf(trade: &Trade<'_>, raw: Option<&str>) -> Vec<u8> {
 }
 
 /// A change to a value: what to do, where (per mille of its length) and with which byte.
-fn damage() -> impl Strategy<Value = Vec<(u8, usize, u8)>> {
+pub(super) fn damage() -> impl Strategy<Value = Vec<(u8, usize, u8)>> {
     let byte = prop_oneof![any::<u8>(), prop::sample::select(b"{}[]\",:\\-+.eE0159tfn u".to_vec())];
     prop::collection::vec((0..4_u8, 0..1000_usize, byte), 1..6)
 }
 
-fn damaged(mut value: Vec<u8>, damage: &[(u8, usize, u8)]) -> Vec<u8> {
+pub(super) fn damaged(mut value: Vec<u8>, damage: &[(u8, usize, u8)]) -> Vec<u8> {
     for &(kind, place, byte) in damage {
         let at = place * value.len() / 1000;
         match kind {

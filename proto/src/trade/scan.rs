@@ -1,0 +1,226 @@
+//! The quick way through the JSON that producers write: one flat object, known members in any order, no escapes in them, no
+//! white space but single spaces after `:` and `,`.
+//!
+//! **A scan decides nothing.** It answers with the fields only where [`json::read`](super::json::read) would answer with the
+//! same fields; for whatever it does not know (white space elsewhere, escapes in a known field, exponents, quoted numbers, nulls, nested
+//! values, bytes beyond ASCII, anything malformed) it answers `None`, and the general parser decides. So limits and reasons
+//! live in one place, and a property test holds the two together.
+
+mod lanes;
+
+use std::borrow::Cow;
+
+use lanes::Lanes;
+
+use super::check::Values;
+use super::fields;
+use crate::messages;
+
+/// Digits of a mantissa that fit 64 bits whatever they are.
+const DIGITS_MAX: usize = 18;
+
+/// 10^n: what a decimal with `9 - n` digits behind the point is multiplied by.
+const SCALE: [u64; 10] =
+    [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
+
+/// The fields of an object of the known shape.
+pub(super) fn read(value: &[u8]) -> Option<Values<'_>> {
+    let mut scan = Scan { bytes: value, at: 0 };
+    let mut values = Values::default();
+    scan.expect(b'{')?;
+    loop {
+        scan.member(&mut values)?;
+        match scan.next()? {
+            b',' => scan.space(),
+            b'}' if scan.at == value.len() => return Some(values),
+            _ => return None,
+        }
+    }
+}
+
+struct Scan<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Scan<'a> {
+    fn next(&mut self) -> Option<u8> {
+        let byte = *self.bytes.get(self.at)?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        (self.next()? == byte).then_some(())
+    }
+
+    fn space(&mut self) {
+        self.at += usize::from(self.bytes.get(self.at) == Some(&b' '));
+    }
+
+    /// A member whose field has no value yet.
+    fn member(&mut self, values: &mut Values<'a>) -> Option<()> {
+        if self.is_next(b"\"symbol\":") {
+            set(&mut values.symbol, Cow::Borrowed(self.word()?))
+        } else if self.is_next(b"\"price\":") {
+            set(&mut values.price, self.decimal()?)
+        } else if self.is_next(b"\"volume\":") || self.is_next(b"\"size\":") {
+            set(&mut values.size, self.decimal()?)
+        } else if self.is_next(b"\"timestamp\":") {
+            set(&mut values.timestamp, self.integer()?)
+        } else if self.is_next(b"\"open\":") {
+            set(&mut values.open, self.decimal()?)
+        } else if self.is_next(b"\"high\":") {
+            set(&mut values.high, self.decimal()?)
+        } else if self.is_next(b"\"low\":") {
+            set(&mut values.low, self.decimal()?)
+        } else if self.is_next(b"\"vwap\":") {
+            set(&mut values.vwap, self.decimal()?)
+        } else if self.is_next(b"\"price_eligibility\":") {
+            set(&mut values.price_eligibility, fields::price_eligibility(self.word()?).ok()?)
+        } else if self.is_next(b"\"volume_eligible\":") {
+            set(&mut values.volume_eligible, self.boolean()?)
+        } else {
+            self.unknown()
+        }
+    }
+
+    /// Passes a member's name with its colon, if it is the next thing. Compared with a constant, that is an instruction or two.
+    #[inline(always)]
+    fn is_next(&mut self, name: &'static [u8]) -> bool {
+        let is_next = self.bytes[self.at..].starts_with(name);
+        if is_next {
+            self.at += name.len();
+            self.space();
+        }
+        is_next
+    }
+
+    /// A member that nobody looks into: a string.
+    fn unknown(&mut self) -> Option<()> {
+        let name = self.string()?;
+        // It may be a known one, written with escapes.
+        if name.contains(&b'\\') {
+            return None;
+        }
+        self.expect(b':')?;
+        self.space();
+        self.string().map(|_| ())
+    }
+
+    /// The content of a string of letters, digits and what else a symbol is made of.
+    fn word(&mut self) -> Option<&'a str> {
+        self.expect(b'"')?;
+        let content = self.bytes.get(self.at..)?;
+        let end = content.iter().position(|byte| !messages::is_symbol_byte(*byte))?;
+        self.at += end;
+        self.expect(b'"')?;
+        std::str::from_utf8(&content[..end]).ok()
+    }
+
+    /// The content of a string: ASCII, with no escapes but of quotes.
+    ///
+    /// Eight bytes at a time and without a branch for each: a vendor's message in quotes has an escape every few bytes, and a
+    /// processor that guesses where would guess wrong.
+    fn string(&mut self) -> Option<&'a [u8]> {
+        self.expect(b'"')?;
+        let content = self.bytes.get(self.at..)?;
+        let (chunks, rest) = content.as_chunks::<{ Lanes::COUNT }>();
+        let mut escaped = 0;
+        for (number, chunk) in chunks.iter().enumerate() {
+            let lanes = Lanes::new(*chunk);
+            let (quotes, escapes) = (lanes.equal(b'"'), lanes.equal(b'\\'));
+            escaped |= escapes << 8;
+            let ends = quotes & !escaped;
+            let refused = lanes.not_printable() | (escaped & !quotes);
+            if refused | ends != 0 {
+                let before_end = ends.wrapping_sub(1) & !ends;
+                let end = number * Lanes::COUNT + ends.trailing_zeros() as usize / 8;
+                self.at += end + 1;
+                return (ends != 0 && refused & before_end == 0).then(|| &content[..end]);
+            }
+            // The last byte escapes the first one of the next chunk.
+            escaped = escapes >> 56;
+        }
+        let end = content.len() - rest.len() + end_of_string(rest, escaped != 0)?;
+        self.at += end + 1;
+        Some(&content[..end])
+    }
+
+    /// A plain decimal ≥ 0 with at most 9 digits behind the point, in units of 1e-9.
+    fn decimal(&mut self) -> Option<i128> {
+        let start = self.at;
+        let mut mantissa = self.digits(0);
+        let whole = self.at - start;
+        if whole == 0 || (whole > 1 && self.bytes[start] == b'0') {
+            return None;
+        }
+        let mut decimals = 0;
+        if self.bytes.get(self.at) == Some(&b'.') {
+            self.at += 1;
+            let point = self.at;
+            mantissa = self.digits(mantissa);
+            decimals = self.at - point;
+            if decimals == 0 {
+                return None;
+            }
+        }
+        // More digits than that have wrapped.
+        if whole + decimals > DIGITS_MAX {
+            return None;
+        }
+        let scale = *SCALE.get(9_usize.checked_sub(decimals)?)?;
+        Some(i128::from(mantissa) * i128::from(scale))
+    }
+
+    /// A number of digits only.
+    fn integer(&mut self) -> Option<i64> {
+        let start = self.at;
+        let value = self.digits(0);
+        let count = self.at - start;
+        let plain = (1..=DIGITS_MAX).contains(&count) && (count == 1 || self.bytes[start] != b'0');
+        plain.then(|| value.cast_signed())
+    }
+
+    /// Appends the digits that follow; wraps when there are too many.
+    fn digits(&mut self, mut value: u64) -> u64 {
+        while let Some(digit @ b'0'..=b'9') = self.bytes.get(self.at) {
+            value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+            self.at += 1;
+        }
+        value
+    }
+
+    fn boolean(&mut self) -> Option<bool> {
+        let rest = &self.bytes[self.at..];
+        let (value, length) = if rest.starts_with(b"true") {
+            (true, 4)
+        } else if rest.starts_with(b"false") {
+            (false, 5)
+        } else {
+            return None;
+        };
+        self.at += length;
+        Some(value)
+    }
+}
+
+/// Fills a field once; what stands twice is not for us.
+fn set<T>(field: &mut Option<T>, value: T) -> Option<()> {
+    field.replace(value).is_none().then_some(())
+}
+
+/// The length of what stands before the closing quote, when no whole chunk is left.
+fn end_of_string(rest: &[u8], mut escaped: bool) -> Option<usize> {
+    for (length, byte) in rest.iter().enumerate() {
+        match byte {
+            b'"' if !escaped => return Some(length),
+            b'"' => escaped = false,
+            _ if escaped => return None,
+            b'\\' => escaped = true,
+            b' '..=b'~' => {}
+            _ => return None,
+        }
+    }
+    None
+}

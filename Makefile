@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export MINUTES ?= 2
 export SEED ?=
-.PHONY: help bench-backtest chaos chaos-mutations demo test check fmt deny build install servers stop clean-local
+.PHONY: help bench-backtest bench-counts bench-micro chaos chaos-mutations demo test check fmt deny build install servers stop clean-local
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -38,6 +38,14 @@ deny: ## licences, bans and sources of all dependencies (installs cargo-deny bes
 
 bench-backtest: build ## five million trades through tape backtest, three times: rate, and outputs equal byte by byte
 	@bench/backtest.sh
+
+bench-micro: install ## the time that each step of the hot path takes by itself (criterion); ONLY=decode: what has this in its name
+	cargo bench --profile release --locked -p tape -p tape-micro --bench micro -- $(ONLY)
+
+bench-counts: ## instructions of each step (valgrind), beside bench/counts.tsv; ONLY=decode: what has this in its name; UPDATE=1: writes the table
+	@VALGRIND=1 deploy/local/install.sh
+	cargo build --release --locked -p tape -p tape-micro
+	@$(CARGO_TARGET_DIR)/release/tape-counts --only "$(ONLY)" $(if $(UPDATE),--update) bench/counts.tsv
 
 build: install ## the release binaries, $(CARGO_TARGET_DIR)/release/tape and the crash harness tape-chaos
 	cargo build --release --locked -p tape -p tape-chaos

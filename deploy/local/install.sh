@@ -3,6 +3,7 @@
 #
 #   install.sh             as root, or through sudo; prints one line per package it installs
 #   install.sh --check     installs nothing: exit 0 when everything is there, else says what is missing and exits 69
+#   VALGRIND=1 install.sh  Valgrind, too, for `make bench-counts`
 #
 # Needed: Java 17 or newer and Maven (they fetch and run Kafka), PostgreSQL 14 or newer (server programs only: no
 # cluster of the system is created, started or touched), clang with libclang, make and perl (they build RocksDB,
@@ -31,6 +32,7 @@ make:has make:make
 perl:perl_is_complete:perl
 ps:has ps:procps
 LIST
+    [ -z "${VALGRIND:-}" ] || echo Valgrind:has valgrind:valgrind
 }
 
 # OpenSSL's build needs modules that Debian's perl-base lacks.

@@ -16,6 +16,7 @@
 //! | `startup` | topic checks |
 //! | `waits` | lines about waiting |
 //! | `topic_watch` | topics that change under a running processor |
+//! | `micro` | doors for the micro-benchmarks |
 //! | `reset` | starting over: empty state, moved offsets, a higher generation |
 //!
 //! Invariant: a task belongs to one thread; nothing on the way of a trade is shared.
@@ -26,6 +27,8 @@ mod commit;
 mod context;
 mod intake;
 mod meters;
+#[doc(hidden)]
+pub mod micro;
 mod orphans;
 mod ports;
 pub mod recompute;

@@ -33,7 +33,8 @@ use crate::waits::Waits;
 use course::Course;
 use hitch::Hitch;
 use offset::{ask, has_moved, input_offset, ranges};
-use state::{check, load};
+use state::check;
+pub(crate) use state::load;
 
 /// Wait for one answer of the broker. Other tasks of the worker stand still for so long.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);

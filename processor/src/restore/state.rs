@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::ports::{TaskStore, World};
 
 /// The state of a store in memory, and its meta value.
-pub(super) fn load(
+pub(crate) fn load(
     store: &impl TaskStore,
     settings: &logic::Settings,
 ) -> Result<(logic::Task, Option<MetaValue>), StoreError> {

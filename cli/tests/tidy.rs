@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const FILE_LINES_MAX: usize = 400;
 
 /// What each crate may know of the workspace, beyond which nothing is known to anybody.
-const MAY_KNOW: [(&str, &[&str]); 13] = [
+const MAY_KNOW: [(&str, &[&str]); 14] = [
     ("tape-proto", &[]),
     ("tape-analytics", &[]),
     ("tape-oracle", &[]),
@@ -35,6 +35,7 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
             "tape-sink",
         ],
     ),
+    ("tape-bench", &["tape-db", "tape-kafka", "tape-proto", "tape-service"]),
     ("tape-sink", &["tape-db", "tape-kafka", "tape-proto", "tape-service"]),
     (
         "tape",

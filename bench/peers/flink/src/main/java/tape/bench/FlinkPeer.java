@@ -107,6 +107,7 @@ public final class FlinkPeer {
                 .setGroupId(given.text("app-id"))
                 .setStartingOffsets(OffsetsInitializer.committedOffsets(OffsetResetStrategy.EARLIEST))
                 .setProperty("commit.offsets.on.checkpoint", "true")
+                .setProperty("register.consumer.metrics", "false")
                 .setProperty("max.partition.fetch.bytes", "4194304")
                 .setProperty("receive.buffer.bytes", "1048576")
                 .setProperty("max.poll.records", "2000")
@@ -143,6 +144,7 @@ public final class FlinkPeer {
                 .setTransactionalIdPrefix(given.text("app-id"))
                 // The longest that brokers allow: a transaction must outlive a checkpoint and a recovery.
                 .setProperty("transaction.timeout.ms", "900000")
+                .setProperty("register.producer.metrics", "false")
                 .setProperty("acks", "all")
                 .setProperty("compression.type", "lz4")
                 .setProperty("linger.ms", "50")

@@ -14,7 +14,7 @@ use crate::meter;
 
 /// Wait for one answer of the broker.
 pub(crate) const ASK: Duration = Duration::from_secs(20);
-/// The broker's heap: enough for forty-eight partitions and a million groups' offsets, small enough for a laptop.
+/// The broker's heap: enough for forty-eight partitions and a million changelog records, small enough for a laptop.
 const HEAP: &str = "1g";
 
 /// Servers in a folder; stopped when dropped.
@@ -31,12 +31,19 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// Starts a broker, with a database or without.
+    /// Starts a broker, with a database or without, in an empty folder: what an earlier run left there is deleted.
     pub(crate) fn start(folder: &Path, with_database: bool) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
         let folder = fs::canonicalize(folder)?;
         let root = fs::canonicalize(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))?;
         let servers = folder.join("servers");
+        script(&root, "servers.sh", "remove", &servers)?;
+        for leftover in ["state", "logs"] {
+            let leftover = folder.join(leftover);
+            if leftover.exists() {
+                fs::remove_dir_all(&leftover)?;
+            }
+        }
         fs::create_dir_all(&servers)?;
         let started = script(&root, "kafka.sh", "start", &servers).and_then(|()| {
             if with_database { script(&root, "postgres.sh", "start", &servers) } else { Ok(()) }

@@ -84,7 +84,9 @@ public final class FlinkPeer {
                 .sinkTo(sink(given))
                 .uid("rows");
         JobClient job = environment.executeAsync(given.text("app-id"));
-        CompletableFuture<?> end = job.getJobExecutionResult().whenComplete((result, error) -> {
+        // Not the future of the callback, which is not done yet when the callback ends the waiting.
+        CompletableFuture<?> end = job.getJobExecutionResult();
+        end.whenComplete((result, error) -> {
             if (error != null) {
                 Protocol.fail(error);
             }

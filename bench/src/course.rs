@@ -30,6 +30,9 @@ pub(crate) struct Sample {
 pub(crate) struct Course {
     pub(crate) samples: Vec<Sample>,
     pub(crate) total: u64,
+    /// Progress is what the contender says, not what it has committed: then it may wait for its next checkpoint with nothing
+    /// left to do, and that is no part of its rate.
+    pub(crate) said: bool,
 }
 
 impl Course {
@@ -43,7 +46,7 @@ impl Course {
     ///
     /// | figure | over |
     /// |---|---|
-    /// | `rate`, `cpu`, `broker` | from a fifth of the records until everything is committed and visible |
+    /// | `rate`, `cpu`, `broker` | from a fifth of the records until everything is committed and visible; the rate of one that only says what it has done: until it says so |
     /// | `rate_whole`, `cpu_whole`, `seconds` | from the start of the process |
     /// | `first` | until the first record was done |
     pub(crate) fn figures(&self) -> Option<Figures> {
@@ -52,7 +55,9 @@ impl Course {
         let begin = self.samples.iter().find(|sample| sample.records >= warm.max(1))?;
         let first = self.samples.iter().find(|sample| sample.records > 0)?;
         let (start, total) = (self.samples.first()?, self.total as f64);
-        let (seconds, records) = (finish.at - begin.at, finish.records.saturating_sub(begin.records) as f64);
+        let end =
+            if self.said { self.samples.iter().find(|sample| sample.records >= self.total)? } else { finish };
+        let (seconds, records) = (end.at - begin.at, finish.records.saturating_sub(begin.records) as f64);
         let mut figures = Figures::from([
             ("rate_whole".to_owned(), total / finish.at / 1e6),
             ("cpu_whole".to_owned(), finish.client.cpu / total * 1e6),
@@ -91,7 +96,10 @@ mod tests {
             sample(5.0, 1_000, 3, 4.0),
             sample(6.0, 1_000, 3, 4.1),
         ];
-        let figures = Course { samples, total: 1_000 }.figures().expect("it has finished");
+        let said =
+            Course { samples: samples.clone(), total: 1_000, said: true }.figures().expect("it has finished");
+        assert!((said["rate"] - 800.0 / 2.0 / 1e6).abs() < 1e-12 && said["seconds"] == 5.0);
+        let figures = Course { samples, total: 1_000, said: false }.figures().expect("it has finished");
         assert_eq!(figures["seconds"], 5.0, "rows became visible later than the records");
         assert!((figures["rate"] - 800.0 / 3.0 / 1e6).abs() < 1e-12);
         assert!((figures["cpu"] - 2.0 / 800.0 * 1e6).abs() < 1e-6);
@@ -100,6 +108,6 @@ mod tests {
 
     #[test]
     fn an_unfinished_run_has_no_figures() {
-        assert!(Course { samples: vec![sample(1.0, 5, 0, 1.0)], total: 10 }.figures().is_none());
+        assert!(Course { samples: vec![sample(1.0, 5, 0, 1.0)], total: 10, said: false }.figures().is_none());
     }
 }

@@ -8,7 +8,8 @@
 //! | `contender`, `meter`, `watch`, `course` | a process, what it takes, how it works through a backlog, and the figures of that |
 //! | `tape`, `peers`, `ceiling` | who runs: tape, Kafka Streams and Flink, and what bounds them all |
 //! | `rows` | rows of windows, compared |
-//! | `throughput` | the sections |
+//! | `feed`, `ledger`, `database` | a steady rate of trades, and when each is visible |
+//! | `throughput`, `latency` | the sections |
 //! | `results`, `report`, `plot` | raw figures, and what is told of them |
 //! | `screen` | what a person sees meanwhile |
 
@@ -16,10 +17,14 @@ mod args;
 mod ceiling;
 mod contender;
 mod course;
+mod database;
 mod dataset;
 mod dice;
 mod facts;
+mod feed;
 mod fill;
+mod latency;
+mod ledger;
 mod meter;
 mod peers;
 mod plot;
@@ -99,6 +104,7 @@ fn section(rig: &Rig, args: &Args, name: Name, raw: &Path, results: &mut Results
     };
     match name {
         Name::Throughput => throughput::run(rig, args, &mut keep),
-        Name::Latency | Name::Recovery | Name::Growth => Ok(()),
+        Name::Latency => latency::run(rig, args, &mut keep),
+        Name::Recovery | Name::Growth => Ok(()),
     }
 }

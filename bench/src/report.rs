@@ -73,7 +73,7 @@ const PROMISES: &[(&str, &str, &str, &str, &str)] = &[
 const READ_THROUGHPUT: &str = "\
 Each contender alone with the broker, in interleaved rounds; median (smallest–largest). The first figures are taken from a \
 fifth of the records until everything is committed and visible to a read_committed reader, those of the whole run from the start of the \
-process. Processor time is the operating system's count of all threads.";
+process. Flink's rate ends when it has processed the last record: what it has to wait for then is its next checkpoint. Processor time is the operating system's count of all threads.";
 const READ_OUTPUT: &str = "\
 What a run left in Kafka. Before a figure counts, its rows must equal those of the first tape run of the same invocation: the \
 last row of each window, or, for a contender that writes final rows, each final row: count, volume, highest, lowest, first and last price exactly, \

@@ -81,9 +81,10 @@ pub(crate) fn of_peer(rig: &Rig, topic: &str) -> Result<Table> {
     table(rig, topic, &peer_row)
 }
 
-type Keyed = ((String, i64), Row);
+pub(crate) type Keyed = ((String, i64), Row);
 
-fn peer_row(record: &Record<'_>) -> Result<Keyed> {
+/// A row of a peer and its key.
+pub(crate) fn peer_row(record: &Record<'_>) -> Result<Keyed> {
     let value = record.value.context("a row of a peer is null")?;
     let columns: Columns<'_> = serde_json::from_slice(value)?;
     let number = |raw: &RawValue| Ok::<_, anyhow::Error>(parse_nanos(raw.get())?);

@@ -44,7 +44,7 @@ impl Watch<'_> {
             output: self.output.map_or_else(|| Ok(Vec::new()), |output| self.rig.parts(output))?,
         };
         let total = u64::try_from(self.rig.ends(&questions.input)?)?;
-        let mut course = Course { samples: Vec::new(), total };
+        let mut course = Course { samples: Vec::new(), total, said: self.group.is_none() };
         let mut changed = Instant::now();
         loop {
             let last = course.samples.last().copied().unwrap_or_default();

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::database::now_ms;
+
 /// How long a process may take to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(10);
@@ -64,6 +66,8 @@ impl Heard {
 pub(crate) struct Contender {
     pub(crate) recipe: Recipe,
     pub(crate) started: Instant,
+    /// The same by the wall clock, epoch ms.
+    pub(crate) started_ms: f64,
     child: Child,
     heard: Arc<Mutex<Heard>>,
 }
@@ -72,7 +76,7 @@ impl Contender {
     pub(crate) fn start(recipe: Recipe) -> Result<Self> {
         fs::create_dir_all(&recipe.folder)?;
         let log = File::options().create(true).append(true).open(log_of(&recipe))?;
-        let started = Instant::now();
+        let (started, started_ms) = (Instant::now(), now_ms()?);
         let mut child = Command::new(&recipe.program)
             .args(&recipe.args)
             .env_clear()
@@ -94,7 +98,7 @@ impl Contender {
                 lock(&ear).take(&line);
             }
         });
-        Ok(Contender { recipe, started, child, heard })
+        Ok(Contender { recipe, started, started_ms, child, heard })
     }
 
     pub(crate) fn pid(&self) -> u32 {

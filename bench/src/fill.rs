@@ -10,7 +10,7 @@ use tape_kafka::{Kind, Outgoing, Producer};
 use tape_proto::partition::partition;
 use tape_service::Config;
 
-use crate::dataset::{CSV_HEADER, Encoder, Shape};
+use crate::dataset::{CSV_HEADER, Encoder, Shape, Tick};
 use crate::rig::Rig;
 use crate::screen;
 use crate::tape::Tape;
@@ -47,14 +47,25 @@ pub(crate) fn send(producer: &Producer, record: &Outgoing<'_>) -> Result<()> {
 
 /// Creates the input topic by `tape topics` and writes the trades to it, each where the partitioner puts it.
 pub(crate) fn topic(rig: &Rig, topic: &str, partitions: i32, shape: &Shape) -> Result<()> {
-    let maker =
-        Tape::new(rig, &format!("fill-{topic}"), topic, &[("KAFKA_PARTITIONS", &partitions.to_string())])?;
+    write(rig, topic, partitions, (shape.symbols, shape.records), shape.ticks())
+}
+
+/// [`topic`] for trades of any kind: so many symbols, and so many of them.
+pub(crate) fn write(
+    rig: &Rig,
+    topic: &str,
+    partitions: i32,
+    (symbols, records): (usize, u64),
+    ticks: impl Iterator<Item = Tick>,
+) -> Result<()> {
+    let count = partitions.to_string();
+    let maker = Tape::new(rig, &format!("fill-{topic}"), topic, &[("KAFKA_PARTITIONS", &count)])?;
     maker.create_topics()?;
     rig.delete(&maker.app)?;
     let producer = producer(rig, 20)?;
-    let mut encoder = Encoder::new(shape.symbols);
+    let mut encoder = Encoder::new(symbols);
     let (mut value, mut bytes, started) = (Vec::new(), 0, Instant::now());
-    for tick in shape.ticks() {
+    for tick in ticks {
         value.clear();
         encoder.json(&tick, &mut value);
         let key = encoder.name(&tick).as_bytes();
@@ -64,19 +75,16 @@ pub(crate) fn topic(rig: &Rig, topic: &str, partitions: i32, shape: &Shape) -> R
             Outgoing { topic, partition, key: Some(key), value: Some(&value), ..Outgoing::default() };
         send(&producer, &record)?;
         if tick.number % STRIDE == 0 {
-            screen::now(&format!("writing {topic}: {} of {}", tick.number, shape.records));
+            screen::now(&format!("writing {topic}: {} of {records}", tick.number));
         }
     }
     producer.flush(FLUSH).context("the last records were not written")?;
-    if producer.delivered() != shape.records {
-        bail!("{} of {} records were written", producer.delivered(), shape.records);
+    if producer.delivered() != records {
+        bail!("{} of {records} records were written", producer.delivered());
     }
     screen::line(&format!(
-        "{topic}: {} trades of {} symbols, {} bytes each, {} partitions, {:.1} s",
-        shape.records,
-        shape.symbols,
-        bytes as u64 / shape.records.max(1),
-        partitions,
+        "{topic}: {records} trades of {symbols} symbols, {} bytes each, {partitions} partitions, {:.1} s",
+        bytes as u64 / records.max(1),
         started.elapsed().as_secs_f64()
     ));
     Ok(())

@@ -31,12 +31,26 @@ const SYMBOLS: usize = 1_000;
 const WINDOW_MS: i64 = 300_000;
 /// Longest wait for the first result.
 const BEGIN: Duration = Duration::from_secs(90);
-/// What comes before is warm-up.
-const WARM_UP: Duration = Duration::from_secs(3);
+/// What comes before is warm-up: a JVM needs as long until its code is compiled.
+const WARM_UP: Duration = Duration::from_secs(8);
 /// How long results are waited for after the last trade.
 const DRAIN_MIN: Duration = Duration::from_secs(1);
 const DRAIN_MAX: Duration = Duration::from_secs(4);
 const TURN: Duration = Duration::from_millis(5);
+
+/// Names of results, which the report looks for.
+pub(crate) const ALERTS: &str = "alerts";
+pub(crate) const EACH_COMMIT: &str = "rows at each commit";
+const EACH_SECOND: &str = "rows each second";
+const DATABASE: &str = "alert → row in PostgreSQL";
+/// tape's own `COMMIT_INTERVAL`, ms.
+pub(crate) const DEFAULT_INTERVAL: u64 = 50;
+
+/// The name of a case.
+pub(crate) fn name(result: &str, who: &str, interval: u64, rate: u64) -> String {
+    let default = if (who, interval) == ("tape", DEFAULT_INTERVAL) { " (default)" } else { "" };
+    format!("{result}, {rate}/s: {who}, commit {interval} ms{default}")
+}
 
 /// How tape is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +65,11 @@ enum Mode {
 
 /// Runs the section.
 pub(crate) fn run(rig: &Rig, args: &Args, keep: &mut dyn FnMut(Run) -> Result<()>) -> Result<()> {
-    let (rates, intervals): (&[u64], &[u64]) =
-        if args.quick { (&[5_000], &[50]) } else { (&[5_000, 50_000], &[20, 50, 100]) };
+    let (rates, intervals): (&[u64], &[u64]) = if args.quick {
+        (&[5_000], &[DEFAULT_INTERVAL])
+    } else {
+        (&[5_000, 50_000], &[20, DEFAULT_INTERVAL, 100])
+    };
     let length = Duration::from_secs(if args.quick { 4 } else { 8 });
     let mut number = 0;
     let mut next = |rate: u64| {
@@ -65,7 +82,7 @@ pub(crate) fn run(rig: &Rig, args: &Args, keep: &mut dyn FnMut(Run) -> Result<()
                 next(*rate).tape(mode, *interval, keep)?;
             }
         }
-        next(*rate).tape(Mode::Database, 50, keep)?;
+        next(*rate).tape(Mode::Database, DEFAULT_INTERVAL, keep)?;
         if peers::is_built(rig, Which::Streams) {
             next(*rate).streams(keep)?;
         }
@@ -125,16 +142,14 @@ impl Scene<'_> {
         sink.map_or(Ok(()), |mut sink| sink.stop())?;
         tape.lose_state()?;
         self.rig.delete(&self.app)?;
-        let default = if interval == 50 { ", the default" } else { "" };
-        let who = format!("tape, commit {interval} ms{default}, {}/s", self.rate);
-        if let Some(seen_rows) = seen.database {
-            return self.keep(&format!("alert → row in PostgreSQL: {who}"), seen_rows, &seen.costs, keep);
+        let mut tell = |result, latencies| {
+            self.keep(&name(result, "tape", interval, self.rate), latencies, &seen.costs, keep)
+        };
+        match (mode, seen.database) {
+            (Mode::Database, Some(latencies)) => tell(DATABASE, latencies),
+            (Mode::EachCommit, _) => tell(EACH_COMMIT, seen.rows),
+            _ => tell(ALERTS, seen.alerts).and_then(|()| tell(EACH_SECOND, seen.rows)),
         }
-        if mode == Mode::EachCommit {
-            return self.keep(&format!("rows at each commit: {who}"), seen.rows, &seen.costs, keep);
-        }
-        self.keep(&format!("alerts: {who}"), seen.alerts, &seen.costs, keep)?;
-        self.keep(&format!("rows each second: {who}"), seen.rows, &seen.costs, keep)
     }
 
     fn streams(&self, keep: &mut dyn FnMut(Run) -> Result<()>) -> Result<()> {
@@ -152,7 +167,7 @@ impl Scene<'_> {
         contender.stop()?;
         peer.lose_state()?;
         self.rig.delete(&self.app)?;
-        let name = format!("rows at each commit: Kafka Streams, commit 100 ms, {}/s", self.rate);
+        let name = name(EACH_COMMIT, "Kafka Streams", 100, self.rate);
         self.keep(&name, seen.rows, &seen.costs, keep)
     }
 

@@ -5,15 +5,16 @@
 //! | `args` | the command line |
 //! | `dataset`, `dice` | the trades, which follow from a seed: pure |
 //! | `rig`, `fill`, `read` | the servers, the input, and topics read to their end |
-//! | `contender`, `meter`, `watch`, `course` | a process, what it takes, how it works through a backlog, and the figures of that |
+//! | `contender`, `meter`, `backlog`, `watch`, `course` | a process, what it takes, how it works through a backlog, and the figures of that |
 //! | `tape`, `peers`, `ceiling` | who runs: tape, Kafka Streams and Flink, and what bounds them all |
 //! | `rows` | rows of windows, compared |
 //! | `feed`, `ledger`, `database` | a steady rate of trades, and when each is visible |
-//! | `throughput`, `latency` | the sections |
+//! | `throughput`, `latency`, `recovery`, `growth` | the sections |
 //! | `results`, `report`, `plot` | raw figures, and what is told of them |
 //! | `screen` | what a person sees meanwhile |
 
 mod args;
+mod backlog;
 mod ceiling;
 mod contender;
 mod course;
@@ -23,12 +24,14 @@ mod dice;
 mod facts;
 mod feed;
 mod fill;
+mod growth;
 mod latency;
 mod ledger;
 mod meter;
 mod peers;
 mod plot;
 mod read;
+mod recovery;
 mod report;
 mod results;
 mod rig;
@@ -105,6 +108,7 @@ fn section(rig: &Rig, args: &Args, name: Name, raw: &Path, results: &mut Results
     match name {
         Name::Throughput => throughput::run(rig, args, &mut keep),
         Name::Latency => latency::run(rig, args, &mut keep),
-        Name::Recovery | Name::Growth => Ok(()),
+        Name::Growth => growth::run(rig, args, &mut keep),
+        Name::Recovery => recovery::run(rig, args, &mut keep),
     }
 }

@@ -1,5 +1,8 @@
 //! The report: tables of medians with their spread, ratios, machine and versions, and the plots. Made from raw figures alone.
 
+mod others;
+mod tables;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -7,11 +10,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::plot::{self, Bar};
-use crate::results::{Results, Section, Spread};
+use crate::results::{Results, Section};
 use crate::throughput as names;
-
-/// A column: title, figure, digits behind the point.
-type Column = (&'static str, &'static str, usize);
+use tables::{Column, Promise, head, promises, table};
 
 const THROUGHPUT: &[Column] = &[
     ("M trades/s", "rate", 3),
@@ -70,6 +71,19 @@ const PROMISES: &[(&str, &str, &str, &str, &str)] = &[
     ("rate per core, backtest : read + parse, CSV", "per_core", names::BACKTEST_CSV, names::FILE_CSV, ""),
 ];
 
+/// A figure that the project promises.
+const PROMISED: &[(&str, &str, &str, &str)] = &[
+    ("peak memory of tape, update rows, MiB", "peak", names::TAPE_UPDATE, "< 300"),
+    ("peak memory of tape, final rows, MiB", "peak", names::TAPE_APPEND, "< 300"),
+    (
+        "M trades/s per core, backtest, JSON lines",
+        "per_core",
+        names::BACKTEST_JSONL,
+        "≥ 3, or the ceiling beside",
+    ),
+    ("M trades/s per core, backtest, CSV", "per_core", names::BACKTEST_CSV, "≥ 5, or the ceiling beside"),
+];
+
 const READ_THROUGHPUT: &str = "\
 Each contender alone with the broker, in interleaved rounds; median (smallest–largest). The first figures are taken from a \
 fifth of the records until everything is committed and visible to a read_committed reader, those of the whole run from the start of the \
@@ -85,38 +99,60 @@ Files, no Kafka: `tape backtest` with all windows and alerts, beside one thread 
 /// Writes the report and its plots.
 pub(crate) fn write(results: &Results, path: &Path) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder.join("images"))?;
-    if let Some(section) = results.sections.get("throughput") {
-        for (figure, title) in
-            [("rate", "Millions of trades a second"), ("cpu", "Client processor time, µs a trade")]
-        {
-            let path = folder.join(format!("images/throughput-{figure}.svg"));
-            let bars: Vec<Bar<'_>> = bars(section, figure);
-            plot::bars(&path, title, &bars)?;
+    let images = folder.join("images");
+    fs::create_dir_all(&images)?;
+    for (name, section) in &results.sections {
+        for (figure, title) in plots(name) {
+            plot::bars(&images.join(format!("{name}-{figure}.svg")), title, &bars(section, figure))?;
         }
     }
     fs::write(path, text(results)).with_context(|| format!("write {}", path.display()))
 }
 
+/// Figures of a section that are drawn.
+fn plots(section: &str) -> &'static [(&'static str, &'static str)] {
+    match section {
+        "throughput" => {
+            &[("rate", "Millions of trades a second"), ("cpu", "Client processor time, µs a trade")]
+        }
+        "latency" => &[("p99", "99 of 100 trades are visible within ms")],
+        "recovery" => &[("first", "Seconds from the start of the process to the first commit")],
+        "growth" => &[("cpu_whole", "Client processor time of the whole run, µs a trade")],
+        _ => &[],
+    }
+}
+
 fn bars<'a>(section: &'a Section, figure: &str) -> Vec<Bar<'a>> {
     let bar = |name: &'a str| {
-        Some(Bar { name, value: section.spread(name, figure)?, ours: name.starts_with("tape") })
+        let ours = !["Kafka Streams", "Flink", "consume", "read +"].iter().any(|other| name.contains(other));
+        Some(Bar { name, value: section.spread(name, figure)?, ours })
     };
-    section
-        .names()
-        .into_iter()
-        .filter(|name| section.spread(name, "rate_whole").is_some())
-        .filter_map(bar)
-        .collect()
+    // What reads a file is another matter.
+    let in_kafka = |name: &&str| section.spread(name, "per_core").is_none();
+    section.names().into_iter().filter(in_kafka).filter_map(bar).collect()
 }
+
+/// Tells of a section.
+type Writer = fn(&mut String, &Section);
 
 /// The report.
 pub(crate) fn text(results: &Results) -> String {
     let mut out = "# Benchmark results\n\nMade by `tape-bench`; do not edit. `make bench` makes it again, \
                    [results.json](results.json) has every figure of every run.\n"
         .to_owned();
-    if let Some(section) = results.sections.get("throughput") {
-        throughput(&mut out, section);
+    let sections: [(&str, Writer); 4] = [
+        ("throughput", throughput),
+        ("latency", others::latency),
+        ("recovery", others::recovery),
+        ("growth", others::growth),
+    ];
+    for (name, write) in sections {
+        if let Some(section) = results.sections.get(name) {
+            write(&mut out, section);
+            for (figure, title) in plots(name) {
+                let _ = writeln!(out, "![{title}](images/{name}-{figure}.svg)\n");
+            }
+        }
     }
     out
 }
@@ -127,60 +163,31 @@ fn throughput(out: &mut String, section: &Section) {
     let (kafka, files): (Vec<&str>, Vec<&str>) = section.names().into_iter().partition(in_kafka);
     let writers: Vec<&str> =
         kafka.iter().copied().filter(|name| section.spread(name, "rows").is_some()).collect();
+    promises(out, section, &promised());
     let _ = writeln!(out, "{READ_THROUGHPUT}\n");
     table(out, section, &kafka, THROUGHPUT);
-    out.push_str("![rates](images/throughput-rate.svg)\n\n![processor time](images/throughput-cpu.svg)\n\n");
     let _ = writeln!(out, "{READ_OUTPUT}\n");
     table(out, section, &writers, OUTPUT);
     let _ = writeln!(out, "{READ_FILES}\n");
     table(out, section, &files, FILES);
-    ratios(out, section);
 }
 
-fn ratios(out: &mut String, section: &Section) {
-    out.push_str("| ratio of medians | | wanted |\n|---|---|---|\n");
-    for (what, figure, above, below, wanted) in PROMISES {
-        let values = section.spread(above, figure).zip(section.spread(below, figure));
-        if let Some((above, below)) = values {
-            let _ = writeln!(out, "| {what} | **{:.2}** | {wanted} |", above.median / below.median);
-        }
-    }
-    out.push('\n');
-}
-
-/// Title, command, machine and versions.
-fn head(out: &mut String, title: &str, section: &Section) {
-    let _ = writeln!(out, "\n## {title}\n\n`{}`, {}\n", section.command, section.made);
-    for (name, value) in &section.facts {
-        let _ = writeln!(out, "- {name}: {value}");
-    }
-    out.push('\n');
-}
-
-/// A line for each name, a column for each figure that anybody has.
-fn table(out: &mut String, section: &Section, names: &[&str], columns: &[Column]) {
-    let used: Vec<&Column> = columns
-        .iter()
-        .filter(|(_, figure, _)| names.iter().any(|name| section.spread(name, figure).is_some()))
-        .collect();
-    let titles: Vec<&str> = used.iter().map(|(title, ..)| *title).collect();
-    let _ = writeln!(out, "| | {} |", titles.join(" | "));
-    let _ = writeln!(out, "|---{}|", "|---:".repeat(used.len()));
-    for name in names {
-        let cell = |(_, figure, digits): &&Column| {
-            section.spread(name, figure).map_or_else(String::new, |spread| cell(spread, *digits))
-        };
-        let cells: Vec<String> = used.iter().map(cell).collect();
-        let _ = writeln!(out, "| {name} | {} |", cells.join(" | "));
-    }
-    out.push('\n');
-}
-
-/// The median, and the spread where there is one.
-fn cell(Spread { median, min, max }: Spread, digits: usize) -> String {
-    let middle = format!("{median:.digits$}");
-    let (low, high) = (format!("{min:.digits$}"), format!("{max:.digits$}"));
-    if low == high { middle } else { format!("{middle} ({low}–{high})") }
+fn promised() -> Vec<Promise> {
+    let ratio = |&(what, figure, of, to, wanted): &(&str, &'static str, &str, &str, &'static str)| Promise {
+        what: what.to_owned(),
+        figure,
+        of: of.to_owned(),
+        to: Some(to.to_owned()),
+        wanted,
+    };
+    let value = |&(what, figure, of, wanted): &(&str, &'static str, &str, &'static str)| Promise {
+        what: what.to_owned(),
+        figure,
+        of: of.to_owned(),
+        to: None,
+        wanted,
+    };
+    PROMISES.iter().map(ratio).chain(PROMISED.iter().map(value)).collect()
 }
 
 #[cfg(test)]

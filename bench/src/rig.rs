@@ -17,6 +17,10 @@ pub(crate) const ASK: Duration = Duration::from_secs(20);
 /// The broker's heap: enough for forty-eight partitions and a million changelog records, small enough for a laptop.
 const HEAP: &str = "1g";
 
+/// How long a new group waits for members; Kafka's own default is 3 s. Without it the first thread of a process gets all partitions,
+/// and the second its share at a heartbeat, seconds later: then the figures would tell about that moment.
+const GROUP_DELAY_MS: &str = "1000";
+
 /// Servers in a folder; stopped when dropped.
 pub(crate) struct Rig {
     /// Where everything of this run lies.
@@ -166,6 +170,7 @@ fn script(root: &Path, script: &str, action: &str, servers: &Path) -> Result<()>
         .arg(action)
         .arg(servers)
         .env("KAFKA_HEAP", HEAP)
+        .env("KAFKA_GROUP_DELAY_MS", GROUP_DELAY_MS)
         .stdin(Stdio::null())
         .stdout(open()?)
         .stderr(open()?)

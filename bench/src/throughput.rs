@@ -1,27 +1,26 @@
 //! Section "throughput": a backlog, worked through by each contender alone, in interleaved rounds.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::args::Args;
+use crate::backlog::Backlog;
 use crate::contender::{Contender, Recipe};
 use crate::course::Figures;
 use crate::dataset::Shape;
-use crate::peers::{self, Peer, Which};
+use crate::peers::{self, Which};
 use crate::results::Run;
 use crate::rig::Rig;
 use crate::rows::{self, Table};
 use crate::screen;
-use crate::tape::Tape;
-use crate::watch::Watch;
 use crate::{fill, meter};
 
 /// The input of everybody.
 const INPUT: &str = "bench-trades";
 pub(crate) const PARTITIONS: i32 = 3;
-/// Longer than any trigger interval and checkpoint of an open run: then nothing more comes.
-const QUIET: Duration = Duration::from_millis(1_800);
 
 /// What runs.
 #[derive(Clone, Copy, Debug)]
@@ -125,7 +124,8 @@ pub(crate) fn run(rig: &Rig, args: &Args, keep: &mut dyn FnMut(Run) -> Result<()
             }
             screen::now(&format!("round {round}: {}", entry.name));
             let app = format!("bench-{round}-{number}");
-            let figures = Stage { rig, records: shape.records, app }
+            let backlog = Backlog { rig, input: INPUT, records: shape.records, app };
+            let figures = Stage { rig, backlog }
                 .run(entry, &mut wanted)
                 .with_context(|| format!("round {round}: {}", entry.name))?;
             screen::line(&format!("round {round}: {}: {}", entry.name, told(&figures)));
@@ -177,8 +177,7 @@ impl Wanted {
 /// Where one contender runs.
 struct Stage<'a> {
     rig: &'a Rig,
-    records: u64,
-    app: String,
+    backlog: Backlog<'a>,
 }
 
 impl Stage<'_> {
@@ -195,46 +194,15 @@ impl Stage<'_> {
 
     fn ceiling(&self, mode: &str) -> Result<Figures> {
         let args = ["--mode", mode, "--bootstrap", self.rig.bootstrap(), "--topic", INPUT];
-        let mut contender = Contender::start(self.own(&args)?)?;
-        let quiet = Duration::ZERO;
-        let watch = Watch {
-            rig: self.rig,
-            contender: &mut contender,
-            group: None,
-            input: INPUT,
-            output: None,
-            quiet,
-        };
-        watch.run()?.figures().context("it did not finish")
+        self.backlog.ceiling(&mut Contender::start(self.own(&args)?)?)
     }
 
     fn tape(&self, settings: &[(&str, &str)], compared: Rows, wanted: &mut Wanted) -> Result<Figures> {
-        let tape = Tape::new(self.rig, &self.app, INPUT, settings)?;
-        tape.create_topics()?;
-        let output = tape.topic("aggregates");
-        let before = meter::written(self.rig.broker).unwrap_or_default();
-        let mut contender = tape.start("process")?;
-        let course = Watch {
-            rig: self.rig,
-            contender: &mut contender,
-            group: Some(tape.group()),
-            input: INPUT,
-            output: Some(&output),
-            quiet: QUIET,
-        }
-        .run()?;
-        let mut figures = course.figures().context("it did not finish")?;
-        let metrics = tape.metrics()?;
-        figures.insert(
-            "commits".to_owned(),
-            metrics.get("tape_processor_commits_total").copied().unwrap_or(0.0),
-        );
-        contender.stop()?;
-        let table = rows::of_tape(self.rig, &output)?;
-        self.count(&mut figures, &table, before)?;
-        figures.insert("compared".to_owned(), wanted.compare(table, compared)? as f64);
+        let (tape, mut figures) = self.backlog.tape(settings)?;
+        let table = rows::of_tape(self.rig, &tape.topic("aggregates"))?;
+        judge(&mut figures, table, compared, wanted)?;
         tape.lose_state()?;
-        self.rig.delete(&self.app)?;
+        self.backlog.clear()?;
         Ok(figures)
     }
 
@@ -245,64 +213,18 @@ impl Stage<'_> {
         compared: Rows,
         wanted: &mut Wanted,
     ) -> Result<Figures> {
-        let peer = Peer::new(self.rig, which, &self.app, INPUT, args);
-        let output = peer.output();
-        self.rig.create(&output, PARTITIONS)?;
-        let before = meter::written(self.rig.broker).unwrap_or_default();
-        let mut contender = Contender::start(peer.recipe(self.rig)?)?;
-        let course = Watch {
-            rig: self.rig,
-            contender: &mut contender,
-            group: (which == Which::Streams).then(|| self.app.clone()),
-            input: INPUT,
-            output: Some(&output),
-            quiet: QUIET,
-        }
-        .run()?;
-        let mut figures = course.figures().context("it did not finish")?;
-        contender.stop()?;
-        let table = rows::of_peer(self.rig, &output)?;
-        self.count(&mut figures, &table, before)?;
-        figures.insert("compared".to_owned(), wanted.compare(table, compared)? as f64);
+        let (peer, mut figures) = self.backlog.peer(which, args)?;
+        let table = rows::of_peer(self.rig, &peer.output())?;
+        judge(&mut figures, table, compared, wanted)?;
         peer.lose_state()?;
-        self.rig.delete(&self.app)?;
+        self.backlog.clear()?;
         Ok(figures)
     }
 
-    /// What stands in Kafka after a run.
-    fn count(&self, figures: &mut Figures, rows: &Table, written_before: f64) -> Result<()> {
-        let seconds = figures.get("seconds").copied().unwrap_or(f64::INFINITY);
-        let records = self.records as f64;
-        let (mut offsets, mut bytes) = (0, 0);
-        for topic in self.rig.topics(&self.app)?.iter().filter(|topic| topic.contains("changelog")) {
-            offsets += self.rig.ends(&self.rig.parts(topic)?)?;
-            bytes += self.rig.bytes(topic)?;
-        }
-        let written = meter::written(self.rig.broker).unwrap_or_default() - written_before;
-        for (name, value) in [
-            ("rows", rows.records as f64),
-            ("rows_rate", rows.records as f64 / seconds),
-            ("windows", rows.rows.len() as f64),
-            ("changelog", offsets as f64 / records),
-            ("changelog_bytes", bytes as f64 / records),
-            ("disk", written / records),
-        ] {
-            figures.insert(name.to_owned(), value);
-        }
-        Ok(())
-    }
-
     fn backtest(&self, file: &str) -> Result<Figures> {
-        let environment = std::collections::BTreeMap::from([("LOG_LEVEL".to_owned(), "warn".to_owned())]);
         let path = |name: &str| self.rig.path(name).display().to_string();
         let args = ["backtest", &path(file), "--output", &path("rows.jsonl"), "--flush", "--json"];
-        self.alone(Recipe {
-            name: self.app.clone(),
-            program: self.rig.tape()?,
-            args: args.map(str::to_owned).to_vec(),
-            environment,
-            folder: self.rig.path("logs"),
-        })
+        self.alone(self.recipe(self.rig.tape()?, &args))
     }
 
     fn file(&self, mode: &str) -> Result<Figures> {
@@ -312,10 +234,18 @@ impl Stage<'_> {
 
     /// A ceiling, which is this program.
     fn own(&self, args: &[&str]) -> Result<Recipe> {
-        let args = std::iter::once(&"ceiling").chain(args).map(|arg| (*arg).to_owned()).collect();
-        let program = std::env::current_exe()?;
-        let folder = self.rig.path("logs");
-        Ok(Recipe { name: self.app.clone(), program, args, environment: Default::default(), folder })
+        let args: Vec<&str> = std::iter::once("ceiling").chain(args.iter().copied()).collect();
+        Ok(self.recipe(std::env::current_exe()?, &args))
+    }
+
+    fn recipe(&self, program: PathBuf, args: &[&str]) -> Recipe {
+        Recipe {
+            name: self.backlog.app.clone(),
+            program,
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            environment: BTreeMap::new(),
+            folder: self.rig.path("logs"),
+        }
     }
 
     /// A process that ends by itself, from its start to its end.
@@ -323,7 +253,8 @@ impl Stage<'_> {
         let mut contender = Contender::start(recipe)?;
         let mut last = meter::Reading::default();
         let status = loop {
-            last = meter::read(contender.pid()).filter(|reading| reading.cpu >= last.cpu).unwrap_or(last);
+            // An ended process has no memory any more.
+            last = meter::read(contender.pid()).unwrap_or(last);
             if let Some(status) = contender.ended()? {
                 break status;
             }
@@ -333,7 +264,7 @@ impl Stage<'_> {
         if !status.success() {
             return Err(contender.failure(&status.to_string()));
         }
-        let records = self.records as f64;
+        let records = self.backlog.records as f64;
         Ok(Figures::from([
             ("rate".to_owned(), records / seconds / 1e6),
             ("cpu".to_owned(), last.cpu / records * 1e6),
@@ -342,4 +273,18 @@ impl Stage<'_> {
             ("per_core".to_owned(), records / last.cpu / 1e6),
         ]))
     }
+}
+
+/// Rows first: without equal ones there are no figures.
+fn judge(figures: &mut Figures, table: Table, compared: Rows, wanted: &mut Wanted) -> Result<()> {
+    let seconds = figures.get("seconds").copied().unwrap_or(f64::INFINITY);
+    for (name, value) in [
+        ("rows", table.records as f64),
+        ("rows_rate", table.records as f64 / seconds),
+        ("windows", table.rows.len() as f64),
+    ] {
+        figures.insert(name.to_owned(), value);
+    }
+    figures.insert("compared".to_owned(), wanted.compare(table, compared)? as f64);
+    Ok(())
 }

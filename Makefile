@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export MINUTES ?= 2
 export SEED ?=
-.PHONY: help bench-backtest bench-counts bench-micro chaos chaos-mutations demo test check fmt deny build install servers stop clean-local
+.PHONY: help bench bench-quick bench-backtest bench-counts bench-micro chaos chaos-mutations demo test check fmt deny build install servers stop clean-local
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -36,6 +36,12 @@ fmt: ## formats all Rust code
 deny: ## licences, bans and sources of all dependencies (installs cargo-deny beside the target folder: minutes, once)
 	@deploy/local/deny.sh
 
+bench: build ## tape beside Kafka Streams and Flink on a real Kafka: throughput, latency, recovery, growth; 20 minutes on a machine with nothing else to do
+	@bench/run.sh
+
+bench-quick: build ## the same with fewer records, one round and no growth: 3 minutes, to see that it works; the report goes to .local/quick
+	@bench/run.sh --quick --out .local/quick/RESULTS.md
+
 bench-backtest: build ## five million trades through tape backtest, three times: rate, and outputs equal byte by byte
 	@bench/backtest.sh
 
@@ -47,8 +53,8 @@ bench-counts: ## instructions of each step (valgrind), beside bench/counts.tsv; 
 	cargo build --release --locked -p tape -p tape-micro
 	@$(CARGO_TARGET_DIR)/release/tape-counts --only "$(ONLY)" $(if $(UPDATE),--update) bench/counts.tsv
 
-build: install ## the release binaries, $(CARGO_TARGET_DIR)/release/tape and the crash harness tape-chaos
-	cargo build --release --locked -p tape -p tape-chaos
+build: install ## the release binaries, $(CARGO_TARGET_DIR)/release/tape, the crash harness tape-chaos and tape-bench
+	cargo build --release --locked -p tape -p tape-chaos -p tape-bench
 
 install: ## what is missing on this machine (Debian, Ubuntu; root or sudo)
 	@deploy/local/install.sh
@@ -60,5 +66,5 @@ stop: ## stops the servers of the demo and keeps their data
 	@for dir in .local/demo*; do [ ! -d "$$dir" ] || deploy/local/servers.sh stop "$$dir"; done
 
 clean-local: ## stops the local servers and deletes all their data (keeps the downloaded Kafka)
-	@for dir in .local/demo* .local/test-* .local/chaos-*/servers .local/chaos-*/*/servers; do [ ! -d "$$dir" ] || deploy/local/servers.sh remove "$$dir"; done
-	@rm -rf .local/chaos-*
+	@for dir in .local/demo* .local/test-* .local/chaos-*/servers .local/chaos-*/*/servers .local/bench-*/servers; do [ ! -d "$$dir" ] || deploy/local/servers.sh remove "$$dir"; done
+	@rm -rf .local/chaos-* .local/bench-*

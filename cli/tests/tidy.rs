@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const FILE_LINES_MAX: usize = 400;
 
 /// What each crate may know of the workspace, beyond which nothing is known to anybody.
-const MAY_KNOW: [(&str, &[&str]); 14] = [
+const MAY_KNOW: [(&str, &[&str]); 15] = [
     ("tape-proto", &[]),
     ("tape-analytics", &[]),
     ("tape-oracle", &[]),
@@ -36,6 +36,7 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
         ],
     ),
     ("tape-micro", &["tape-analytics", "tape-processor", "tape-proto", "tape-state"]),
+    ("tape-bench", &["tape-db", "tape-kafka", "tape-proto", "tape-service"]),
     ("tape-sink", &["tape-db", "tape-kafka", "tape-proto", "tape-service"]),
     (
         "tape",

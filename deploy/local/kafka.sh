@@ -10,6 +10,7 @@
 # status   exit 0 and one line when it runs, else exit 3
 #
 # LOCAL_CACHE (default .local of this checkout): where the jars are kept.   KAFKA_HEAP (default 768m): the Java heap.
+# KAFKA_GROUP_DELAY_MS (default 0): how long a new group waits for more members before it shares the partitions out.
 # KAFKA_PROXIES="PORT:ADVERTISED …": more ports to listen on, each telling its clients to come back by the other port, where
 # a proxy stands: what a proxy cuts or slows down stays cut and slow. Give it at every start.
 set -euo pipefail
@@ -63,6 +64,7 @@ choose_ports() {
     done
     printf '%s %s\n' "$port" "$controller" >"$home/ports"
     sed -e "s|@DIR@|$dir|g" -e "s|@PORT@|$port|g" -e "s|@CONTROLLER_PORT@|$controller|g" \
+        -e "s|^group.initial.rebalance.delay.ms=.*|group.initial.rebalance.delay.ms=${KAFKA_GROUP_DELAY_MS:-0}|" \
         "$here/kafka/server.properties" >"$home/server.properties"
     add_proxies
 }

@@ -5,8 +5,8 @@
 //! changelog topic is one.
 
 use rocksdb::{
-    BlockBasedOptions, Cache, DBCompressionType, FlushOptions, LogLevel, MemtableFactory, Options, ReadOptions,
-    WriteBufferManager, WriteOptions,
+    BlockBasedOptions, Cache, DBCompressionType, FlushOptions, LogLevel, MemtableFactory, Options,
+    ReadOptions, WriteBufferManager, WriteOptions,
 };
 
 /// Memory for writes of one store before it becomes a file, bytes. A quiet store is flushed by time long

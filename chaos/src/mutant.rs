@@ -37,7 +37,7 @@ impl Mutation {
         match self {
             Mutation::StateFirst => {
                 let kinds = vec![Kind::ProcessorCut, Kind::ProcessorFreeze];
-                Exposure { kinds, length: Duration::from_secs(20), pace: 20 }
+                Exposure { kinds, length: Duration::from_secs(30), pace: 20 }
             }
             Mutation::OffsetsOutside => {
                 let kinds = vec![Kind::ProcessorKill];

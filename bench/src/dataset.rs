@@ -8,9 +8,8 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+use tape_harness::Dice;
 use tape_proto::trade::{Trade, encode_json};
-
-use crate::dice::Dice;
 
 /// Event time of the first trade: long ago, so that no guard against the future ever speaks.
 pub(crate) const START_MS: i64 = 1_700_000_000_000 / MINUTE_MS * MINUTE_MS;
@@ -56,7 +55,7 @@ impl Shape {
     /// All trades, in the order of the log.
     pub(crate) fn ticks(&self) -> Ticks {
         let mut dice = Dice::new(self.seed);
-        let prices = (0..self.symbols).map(|_| dice.between(100 * LOWEST / 10, 500 * LOWEST)).collect();
+        let prices = (0..self.symbols).map(|_| between(&mut dice, 100 * LOWEST / 10, 500 * LOWEST)).collect();
         Ticks { shape: self.clone(), shares: shares(self.symbols), dice, prices, number: 0 }
     }
 }
@@ -105,13 +104,13 @@ impl Iterator for Ticks {
         let symbol = self.shares.partition_point(|sum| *sum <= drawn).min(self.shares.len() - 1);
         let walk = &mut self.prices[symbol];
         let step = *walk / STEP;
-        *walk = (*walk + self.dice.between(-step, step)).clamp(LOWEST, HIGHEST);
+        *walk = (*walk + between(&mut self.dice, -step, step)).clamp(LOWEST, HIGHEST);
         let price = if self.dice.below(10) == 0 { *walk } else { *walk / CENT * CENT };
         let clock = i128::from(self.shape.span_ms) * i128::from(number) / i128::from(self.shape.records);
         let clock = self.shape.start_ms + i64::try_from(clock).unwrap_or_default();
         let back = self.dice.below(self.shape.disorder_ms + 1).cast_signed();
         let event_time = (clock - back).max(self.shape.start_ms);
-        Some(Tick { number, symbol, price, volume: self.dice.between(1, 500), event_time })
+        Some(Tick { number, symbol, price, volume: between(&mut self.dice, 1, 500), event_time })
     }
 }
 
@@ -159,6 +158,11 @@ impl Encoder {
 
 /// The first line of a CSV file.
 pub(crate) const CSV_HEADER: &[u8] = b"symbol,price,size,timestamp\n";
+
+/// `low` ≤ result ≤ `high`.
+fn between(dice: &mut Dice, low: i64, high: i64) -> i64 {
+    low + dice.below(high.abs_diff(low) + 1).cast_signed()
+}
 
 #[cfg(test)]
 mod tests {

@@ -7,11 +7,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow};
+use tape_harness::Dice;
 use tape_kafka::{Outgoing, Producer};
 use tape_proto::partition::partition;
 
 use crate::dataset::{Encoder, Shape, Ticks};
-use crate::dice::Dice;
 use crate::fill;
 use crate::ledger::Sent;
 use crate::rig::Rig;

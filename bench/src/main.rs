@@ -3,8 +3,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `args` | the command line |
-//! | `dataset`, `dice` | the trades, which follow from a seed: pure |
-//! | `rig`, `fill`, `read` | the servers, the input, and topics read to their end |
+//! | `dataset` | the trades, which follow from a seed: pure |
+//! | `rig`, `fill` | the servers, and the input |
 //! | `contender`, `meter`, `backlog`, `watch`, `course` | a process, what it takes, how it works through a backlog, and the figures of that |
 //! | `tape`, `peers`, `ceiling` | who runs: tape, Kafka Streams and Flink, and what bounds them all |
 //! | `rows` | rows of windows, compared |
@@ -20,7 +20,6 @@ mod contender;
 mod course;
 mod database;
 mod dataset;
-mod dice;
 mod facts;
 mod feed;
 mod fill;
@@ -30,7 +29,6 @@ mod ledger;
 mod meter;
 mod peers;
 mod plot;
-mod read;
 mod recovery;
 mod report;
 mod results;

@@ -1,12 +1,12 @@
 //! The servers of a run, started and stopped by the scripts of `deploy/local`, and what one asks of them.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use tape_harness::servers;
 use tape_kafka::{Admin, Clients, Isolation, Part, TopicSpec};
 use tape_service::Config;
 
@@ -41,7 +41,7 @@ impl Rig {
         let folder = fs::canonicalize(folder)?;
         let root = fs::canonicalize(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))?;
         let servers = folder.join("servers");
-        script(&root, "servers.sh", "remove", &servers)?;
+        script("servers.sh", "remove", &servers)?;
         for leftover in ["state", "logs"] {
             let leftover = folder.join(leftover);
             if leftover.exists() {
@@ -49,11 +49,11 @@ impl Rig {
             }
         }
         fs::create_dir_all(&servers)?;
-        let started = script(&root, "kafka.sh", "start", &servers).and_then(|()| {
-            if with_database { script(&root, "postgres.sh", "start", &servers) } else { Ok(()) }
-        });
-        started.inspect_err(|_| drop(script(&root, "servers.sh", "stop", &servers)))?;
-        let settings = settings(&servers)?;
+        let started = script("kafka.sh", "start", &servers)
+            .and_then(|()| if with_database { script("postgres.sh", "start", &servers) } else { Ok(()) });
+        started.inspect_err(|_| drop(script("servers.sh", "stop", &servers)))?;
+        let mut settings = servers::settings(&servers)?;
+        settings.remove("LOCAL_SERVERS");
         let config = Config::load(settings.clone(), None)?.config;
         let clients = Clients::new(&config.kafka, "tape-bench");
         let broker =
@@ -132,7 +132,7 @@ impl Rig {
 
     /// Stops the servers and deletes their data.
     pub(crate) fn remove(&self) -> Result<()> {
-        script(&self.root, "servers.sh", "remove", &self.servers)
+        script("servers.sh", "remove", &self.servers)
     }
 
     /// The Java that the broker runs on, and the peers too.
@@ -149,35 +149,11 @@ impl Drop for Rig {
     fn drop(&mut self) {
         // After `remove` there is nothing to stop.
         if self.servers.exists() {
-            let _ = script(&self.root, "servers.sh", "stop", &self.servers);
+            let _ = script("servers.sh", "stop", &self.servers);
         }
     }
 }
 
-/// The settings that reach them.
-fn settings(servers: &Path) -> Result<BTreeMap<String, String>> {
-    let path = servers.join("env");
-    let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-    let lines = text.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
-    let pairs = lines.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    Ok(pairs.filter(|(name, _)| name != "LOCAL_SERVERS").collect())
-}
-
-fn script(root: &Path, script: &str, action: &str, servers: &Path) -> Result<()> {
-    let log = servers.with_extension("log");
-    let open = || File::options().create(true).append(true).open(&log);
-    let status = Command::new(root.join("deploy/local").join(script))
-        .arg(action)
-        .arg(servers)
-        .env("KAFKA_HEAP", HEAP)
-        .env("KAFKA_GROUP_DELAY_MS", GROUP_DELAY_MS)
-        .stdin(Stdio::null())
-        .stdout(open()?)
-        .stderr(open()?)
-        .status()
-        .with_context(|| format!("run {script}"))?;
-    if !status.success() {
-        bail!("{script} {action}: {status}; see {}", log.display());
-    }
-    Ok(())
+fn script(script: &str, action: &str, folder: &Path) -> Result<()> {
+    servers::script(script, action, folder, &[("KAFKA_HEAP", HEAP), ("KAFKA_GROUP_DELAY_MS", GROUP_DELAY_MS)])
 }

@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tape_harness::read_topic;
 use tape_kafka::Record;
 use tape_proto::aggregate;
 use tape_proto::decimal::{nanos_to_f64, parse_nanos};
 
-use crate::read;
 use crate::rig::Rig;
 
 /// How far averages may differ.
@@ -107,7 +107,7 @@ pub(crate) fn peer_row(record: &Record<'_>) -> Result<Keyed> {
 
 fn table(rig: &Rig, topic: &str, row: &dyn Fn(&Record<'_>) -> Result<Keyed>) -> Result<Table> {
     let mut table = Table::default();
-    let records = read::all(rig, topic, &mut |record| {
+    let records = read_topic(&rig.clients, topic, &mut |record| {
         let (key, row) = row(&record)
             .with_context(|| format!("{topic}[{}] offset {}", record.partition, record.offset))?;
         let newer = |old: &Row| (old.is_final, old.revision) <= (row.is_final, row.revision);

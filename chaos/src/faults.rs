@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use tape_harness::Dice;
 
-use crate::dice::Dice;
 use crate::fleet::LOOK;
 use crate::proxy::{By, Mode};
 use crate::schedule::{Fault, Kind, Target};

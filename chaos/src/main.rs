@@ -8,7 +8,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `args` | the command line |
-//! | `schedule`, `dice` | which fault, whom, when: pure |
+//! | `schedule` | which fault, whom, when: pure |
 //! | `stage` | a run is set up |
 //! | `run` | the course of a run |
 //! | `world`, `servers`, `fleet`, `proxy` | what faults hit |
@@ -21,7 +21,6 @@
 
 mod args;
 mod check;
-mod dice;
 mod faults;
 mod feed;
 mod fleet;

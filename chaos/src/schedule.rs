@@ -8,8 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use clap::ValueEnum;
-
-use crate::dice::Dice;
+use tape_harness::Dice;
 
 /// The system is left alone for so long at the start.
 const WARM_UP_MS: u64 = 8_000;

@@ -1,14 +1,12 @@
 //! A real Kafka and a real PostgreSQL of our own, started and stopped by the scripts of `deploy/local`.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
-
-use crate::dice::Dice;
+use anyhow::{Context, Result};
+use tape_harness::{Dice, servers};
 
 /// Ports below those that the system gives to outgoing connections: while the broker is away nobody else gets its port.
 const PORTS: (u64, u64) = (20_000, 31_999);
@@ -16,7 +14,6 @@ const PORTS: (u64, u64) = (20_000, 31_999);
 /// Servers in a folder; stopped when dropped.
 pub(crate) struct Servers {
     folder: PathBuf,
-    scripts: PathBuf,
     /// Ports of the broker behind a proxy, each with the port that it tells its clients.
     proxied: Vec<(u16, u16)>,
 }
@@ -25,7 +22,6 @@ impl Servers {
     /// Nothing is started yet; so many free ports are chosen for the broker.
     pub(crate) fn prepare(folder: &Path, proxies: usize) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
-        let scripts = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/local")).to_owned();
         let mut dice = Dice::new(u64::from(std::process::id()));
         let mut ports = Vec::new();
         while ports.len() < proxies {
@@ -36,7 +32,7 @@ impl Servers {
                 ports.push((port, 0));
             }
         }
-        Ok(Servers { folder: fs::canonicalize(folder)?, scripts, proxied: ports })
+        Ok(Servers { folder: fs::canonicalize(folder)?, proxied: ports })
     }
 
     /// Ports of the broker to put a proxy in front of.
@@ -69,30 +65,14 @@ impl Servers {
 
     /// The settings that reach them, past the proxies.
     pub(crate) fn settings(&self) -> Result<BTreeMap<String, String>> {
-        let path = self.folder.join("env");
-        let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-        let lines = text.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
-        Ok(lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        servers::settings(&self.folder)
     }
 
     fn script(&self, script: &str, action: &str) -> Result<()> {
-        let log = self.folder.with_extension("log");
-        let open = || File::options().create(true).append(true).open(&log);
         let pairs: Vec<_> = self.proxied.iter().map(|(port, told)| format!("{port}:{told}")).collect();
-        let status = Command::new(self.scripts.join(script))
-            .arg(action)
-            .arg(&self.folder)
-            .env("KAFKA_PROXIES", pairs.join(" "))
-            .env("POSTGRES_FSYNC", "off")
-            .stdin(Stdio::null())
-            .stdout(open()?)
-            .stderr(open()?)
-            .status()
-            .with_context(|| format!("run {script}"))?;
-        if !status.success() {
-            bail!("{script} {action}: {status}; see {}", log.display());
-        }
-        Ok(())
+        let environment = [("KAFKA_PROXIES", pairs.join(" ")), ("POSTGRES_FSYNC", "off".to_owned())];
+        let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
+        servers::script(script, action, &self.folder, &environment)
     }
 }
 

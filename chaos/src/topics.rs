@@ -3,18 +3,12 @@
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use tape_harness::outputs;
-use tape_kafka::{Clients, Isolation, Part, Record};
+use tape_harness::{outputs, read_topic};
+use tape_kafka::{Clients, Record};
 use tape_oracle::{Alert, Row};
 use tape_proto::{aggregate, alert, dead_letter};
-
-/// Wait for one answer.
-const ASK: Duration = Duration::from_secs(20);
-/// Longest wait for more records of a topic whose end was not reached.
-const STALL: Duration = Duration::from_secs(60);
 
 /// Everything in the topics that tells whether a run was right.
 #[derive(Debug, Default)]
@@ -58,7 +52,7 @@ pub(crate) fn late_mark(key: Option<&[u8]>, value: Option<&[u8]>, lateness_ms: i
 pub(crate) fn read_input(clients: &Clients, topic: &str) -> Result<Vec<Vec<Line>>> {
     let mut lines: Vec<Vec<Line>> = Vec::new();
     let mut hole = None;
-    read(clients, topic, &mut |record| {
+    read_topic(clients, topic, &mut |record| {
         let partition = usize::try_from(record.partition).unwrap_or(0);
         lines.resize_with(lines.len().max(partition + 1), Vec::new);
         if i64::try_from(lines[partition].len()) != Ok(record.offset) {
@@ -77,7 +71,7 @@ pub(crate) fn read_input(clients: &Clients, topic: &str) -> Result<Vec<Vec<Line>
 /// All outputs, as a read_committed reader sees them.
 pub(crate) fn read_outputs(clients: &Clients, names: &tape_service::config::Topics) -> Result<Outputs> {
     let mut found = Outputs::default();
-    read(clients, &names.aggregates, &mut |record| {
+    read_topic(clients, &names.aggregates, &mut |record| {
         let message = aggregate::decode(record.value.unwrap_or_default())?;
         if message.is_final {
             found.rows.entry(message.symbol.clone()).or_default().push(outputs::row(&message));
@@ -86,18 +80,18 @@ pub(crate) fn read_outputs(clients: &Clients, names: &tape_service::config::Topi
         }
         Ok(())
     })?;
-    read(clients, &names.alerts, &mut |record| {
+    read_topic(clients, &names.alerts, &mut |record| {
         let message = alert::decode(record.value.unwrap_or_default())?;
         found.alerts.entry(message.symbol.clone()).or_default().push(outputs::alert(&message));
         Ok(())
     })?;
-    read(clients, &names.dead_letters, &mut |record| {
+    read_topic(clients, &names.dead_letters, &mut |record| {
         let partition = number(&record, dead_letter::PARTITION)?.try_into()?;
         let offset = number(&record, dead_letter::OFFSET)?;
         *found.dead_letters.entry((partition, offset)).or_default() += 1;
         Ok(())
     })?;
-    read(clients, names.late.as_deref().context("a run needs a late topic")?, &mut |record| {
+    read_topic(clients, names.late.as_deref().context("a run needs a late topic")?, &mut |record| {
         let lateness = number(&record, dead_letter::LATENESS_MS)?;
         *found.late.entry(late_mark(record.key, record.value, lateness)).or_default() += 1;
         Ok(())
@@ -112,33 +106,4 @@ fn number(record: &Record<'_>, header: &str) -> Result<i64> {
     number.with_context(|| {
         format!("{}[{}] offset {}: no number in {header}", record.topic, record.partition, record.offset)
     })
-}
-
-/// Hands out every committed record of a topic, each partition in order.
-fn read(clients: &Clients, topic: &str, each: &mut dyn FnMut(Record<'_>) -> Result<()>) -> Result<()> {
-    let mut reader = clients.reader(Isolation::ReadCommitted)?;
-    let mut ends: Vec<(Part, i64)> = Vec::new();
-    for part in reader.partitions(topic, ASK)? {
-        let (low, high) = reader.watermarks(&part, Isolation::ReadCommitted, ASK)?;
-        if high > low {
-            reader.assign(&[(part.clone(), low)], ASK)?;
-            ends.push((part, high));
-        }
-    }
-    let (mut failure, mut moved) = (Ok(()), Instant::now());
-    while !ends.iter().all(|(part, end)| reader.caught_up(part, *end)) {
-        let count = reader.poll(10_000, Duration::from_millis(100), &mut |record| {
-            if failure.is_ok() {
-                let (partition, offset) = (record.partition, record.offset);
-                failure = each(record).with_context(|| format!("{topic}[{partition}] offset {offset}"));
-            }
-        })?;
-        if count > 0 {
-            moved = Instant::now();
-        }
-        if moved.elapsed() > STALL {
-            bail!("{topic} could not be read to its end");
-        }
-    }
-    failure
 }

@@ -36,7 +36,7 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
         ],
     ),
     ("tape-micro", &["tape-analytics", "tape-processor", "tape-proto", "tape-state"]),
-    ("tape-bench", &["tape-db", "tape-kafka", "tape-proto", "tape-service"]),
+    ("tape-bench", &["tape-db", "tape-harness", "tape-kafka", "tape-proto", "tape-service"]),
     ("tape-sink", &["tape-db", "tape-kafka", "tape-proto", "tape-service"]),
     (
         "tape",

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use tape_analytics::{Change, Settings};
+use tape_analytics::{Change, Settings, Task};
 use tape_kafka::Outgoing;
 use tape_proto::dead_letter::{DeadLetter, Header};
 use tape_state::{CodecError, Key};
@@ -151,6 +151,18 @@ impl StateBatch {
     /// Empty; what is pushed belongs to these topics.
     pub(crate) fn new(ids: TopicIds) -> Self {
         StateBatch { ids, ..StateBatch::default() }
+    }
+
+    /// Replaces what is there by what changed in a task since the last commit.
+    pub(crate) fn stage(&mut self, task: &mut Task, settings: &Settings) -> Result<(), CodecError> {
+        self.clear();
+        let mut result = Ok(());
+        task.drain_changes(|change| {
+            if result.is_ok() {
+                result = self.push(&change, settings);
+            }
+        });
+        result
     }
 
     /// Appends a change of the logic's state.

@@ -130,7 +130,8 @@ impl<W: World> Committer<W> {
     {
         let mut tasks: Tasks<'a, W> = tasks.filter(|(_, task)| task.uncommitted).collect();
         for (partition, task) in &mut tasks {
-            stage(task, settings)
+            task.changes
+                .stage(&mut task.logic, settings)
                 .map_err(|error| CommitError::Unstorable { partition: *partition, error })?;
         }
         let mut committed = Committed::default();
@@ -245,17 +246,6 @@ fn apply<W: World>(tasks: &mut Tasks<'_, W>, next: &[Option<i64>], committed: &m
             committed.store_failures.push((*partition, error));
         }
     }
-}
-
-fn stage<S>(task: &mut Running<S>, settings: &Settings) -> Result<(), CodecError> {
-    task.changes.clear();
-    let (changes, mut result) = (&mut task.changes, Ok(()));
-    task.logic.drain_changes(|change| {
-        if result.is_ok() {
-            result = changes.push(&change, settings);
-        }
-    });
-    result
 }
 
 fn open<W: World>(spec: &CommitSpec, world: &W) -> Result<Output<W>, Error> {

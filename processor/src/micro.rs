@@ -13,14 +13,7 @@ pub struct Changes(StateBatch);
 impl Changes {
     /// What a commit does before its first record leaves; replaces what was there.
     pub fn stage(&mut self, task: &mut Task, settings: &Settings) -> Result<(), CodecError> {
-        self.0.clear();
-        let mut result = Ok(());
-        task.drain_changes(|change| {
-            if result.is_ok() {
-                result = self.0.push(&change, settings);
-            }
-        });
-        result
+        self.0.stage(task, settings)
     }
 
     /// What a restore does with a record of the changelog that is no tombstone.

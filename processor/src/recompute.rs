@@ -66,13 +66,8 @@ impl Recomputation {
     pub fn state(mut self, known: &MetaValue) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, CodecError> {
         let id = |id: Option<[u8; 16]>| id.map(kafka::TopicId);
         let ids = TopicIds { input: id(known.input_id), changelog: id(known.changelog_id) };
-        let (mut changes, mut result) = (StateBatch::new(ids), Ok(()));
-        self.task.drain_changes(|change| {
-            if result.is_ok() {
-                result = changes.push(&change, &self.settings);
-            }
-        });
-        result?;
+        let mut changes = StateBatch::new(ids);
+        changes.stage(&mut self.task, &self.settings)?;
         let kept = changes.entries().filter_map(|(key, value)| Some((key.to_vec(), value?.to_vec())));
         Ok(kept.collect())
     }

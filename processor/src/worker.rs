@@ -75,8 +75,6 @@ pub(crate) struct Worker<W: World> {
     counts: Counts,
     /// When the first record since the last commit was taken.
     uncommitted_since: Option<Instant>,
-    /// How long records wait for their commit at most: longer while the worker is behind.
-    pace: Duration,
     next_trigger: Instant,
     next_figures: Instant,
     fences: Vec<Instant>,
@@ -114,10 +112,9 @@ impl<W: World> Worker<W> {
             }
         }
         let reader = context.world.changelog()?;
-        let (now, pace) = (context.world.now(), context.commit_interval);
+        let now = context.world.now();
         Ok(Some(Worker {
             context,
-            pace,
             number,
             consumer,
             reader,

@@ -60,20 +60,27 @@ impl<W: World> Worker<W> {
             self.uncommitted_since.get_or_insert(taken_at);
         }
         taken?;
-        self.pace = self.pace();
         Ok(())
     }
 
-    fn pace(&mut self) -> Duration {
-        let interval = self.context.commit_interval;
+    /// When the records taken so far must be committed. Whether there is a backlog is asked only when the interval is over.
+    fn commit_deadline(&mut self, now: Instant) -> Option<Instant> {
+        let (since, interval) = (self.uncommitted_since?, self.context.commit_interval);
+        let deadline = since + interval;
+        if now < deadline || !self.has_backlog() {
+            return Some(deadline);
+        }
+        Some(since + (interval * BACKLOG_STRETCH).min(BACKLOG_PACE_MAX).max(interval))
+    }
+
+    fn has_backlog(&mut self) -> bool {
         let (consumer, input) = (&self.consumer, &self.context.input);
-        let behind = self.tasks.values_mut().any(|task| {
+        self.tasks.values_mut().any(|task| {
             let part = Part::new(Arc::clone(input), task.partition);
             task.running().is_some_and(|running| {
                 consumer.known_end(&part).is_some_and(|end| end - running.next_offset > BACKLOG)
             })
-        });
-        if behind { (interval * BACKLOG_STRETCH).min(BACKLOG_PACE_MAX).max(interval) } else { interval }
+        })
     }
 
     /// How long to wait for records: until the next thing is due.
@@ -82,7 +89,7 @@ impl<W: World> Worker<W> {
             return RESTORE_WAIT;
         }
         let now = self.context.world.now();
-        let commit = self.uncommitted_since.map(|since| since + self.pace);
+        let commit = self.commit_deadline(now);
         let trigger = self.trigger_is_its_own_reason().then_some(self.next_trigger);
         let until = |moment: Instant| moment.saturating_duration_since(now);
         [commit, trigger].into_iter().flatten().map(until).fold(IDLE_WAIT, Duration::min)
@@ -150,7 +157,7 @@ impl<W: World> Worker<W> {
 
     pub(super) fn commit_is_due(&mut self) -> bool {
         let now = self.context.world.now();
-        let time = self.uncommitted_since.is_some_and(|since| now >= since + self.pace);
+        let time = self.commit_deadline(now).is_some_and(|deadline| now >= deadline);
         let size = self.outbox.len() >= OUTBOX_RECORDS_MAX || self.outbox.byte_len() >= OUTBOX_BYTES_MAX;
         time || size || (now >= self.next_trigger && self.trigger_is_its_own_reason())
     }

@@ -8,8 +8,20 @@ import java.util.Map;
 public final class Arguments {
     private final Map<String, String> values = new LinkedHashMap<>();
 
+    /** Those that every peer has. */
+    public Arguments() {
+        with("bootstrap", null);
+        with("input", null);
+        with("output", null);
+        with("app-id", null);
+        with("state-dir", null);
+        with("window-ms", "300000");
+        with("slide-ms", "60000");
+        with("grace-ms", "60000");
+    }
+
     /** Declares an argument; a null default makes it required. */
-    public Arguments with(String name, String defaultValue) {
+    public final Arguments with(String name, String defaultValue) {
         values.put(name, defaultValue);
         return this;
     }

@@ -40,19 +40,11 @@ public final class FlinkPeer {
     public static void main(String[] arguments) {
         Protocol.start();
         Arguments given = new Arguments()
-                .with("bootstrap", null)
-                .with("input", null)
-                .with("output", null)
-                .with("app-id", null)
-                .with("state-dir", null)
                 .with("parallelism", "2")
                 .with("checkpoint-ms", "10000")
                 .with("state", "hashmap")
                 .with("guarantee", "exactly_once")
                 .with("plan", "windows")
-                .with("window-ms", "300000")
-                .with("slide-ms", "60000")
-                .with("grace-ms", "60000")
                 .with("bounded", "false")
                 .with("restore", "false")
                 .parse(arguments);

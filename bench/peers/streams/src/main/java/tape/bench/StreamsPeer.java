@@ -35,20 +35,12 @@ public final class StreamsPeer {
     public static void main(String[] arguments) {
         Protocol.start();
         Arguments given = new Arguments()
-                .with("bootstrap", null)
-                .with("input", null)
-                .with("output", null)
-                .with("app-id", null)
-                .with("state-dir", null)
                 .with("threads", "2")
                 .with("commit-ms", "100")
                 .with("cache-mb", "64")
                 .with("store", "rocksdb")
                 .with("guarantee", "exactly_once_v2")
                 .with("emit", "update")
-                .with("window-ms", "300000")
-                .with("slide-ms", "60000")
-                .with("grace-ms", "60000")
                 .with("instance-id", "")
                 .with("session-ms", "45000")
                 .parse(arguments);

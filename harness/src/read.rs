@@ -2,17 +2,25 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
-use tape_kafka::{Isolation, Part, Record};
+use anyhow::{Context as _, Result, bail};
+use tape_kafka::{Clients, Isolation, Part, Record};
 
-use crate::rig::{ASK, Rig};
+/// Wait for one answer of the broker.
+const ASK: Duration = Duration::from_secs(20);
 
 /// Longest wait for more records of a topic whose end was not reached.
 const STALL: Duration = Duration::from_secs(60);
 
 /// Hands out every committed record of a topic, each partition in order, and counts them.
-pub(crate) fn all(rig: &Rig, topic: &str, each: &mut dyn FnMut(Record<'_>) -> Result<()>) -> Result<u64> {
-    let mut reader = rig.clients.reader(Isolation::ReadCommitted)?;
+///
+/// # Errors
+/// What the broker said, that nothing more comes for a minute, or the first error of `each`.
+pub fn read_topic(
+    clients: &Clients,
+    topic: &str,
+    each: &mut dyn FnMut(Record<'_>) -> Result<()>,
+) -> Result<u64> {
+    let mut reader = clients.reader(Isolation::ReadCommitted)?;
     let mut ends: Vec<(Part, i64)> = Vec::new();
     for part in reader.partitions(topic, ASK)? {
         let (low, high) = reader.watermarks(&part, Isolation::ReadCommitted, ASK)?;
@@ -25,7 +33,8 @@ pub(crate) fn all(rig: &Rig, topic: &str, each: &mut dyn FnMut(Record<'_>) -> Re
     while !ends.iter().all(|(part, end)| reader.caught_up(part, *end)) {
         let count = reader.poll(10_000, Duration::from_millis(100), &mut |record| {
             if failure.is_ok() {
-                failure = each(record);
+                let (partition, offset) = (record.partition, record.offset);
+                failure = each(record).with_context(|| format!("{topic}[{partition}] offset {offset}"));
             }
         })?;
         found += count as u64;

@@ -36,7 +36,7 @@ fmt: ## formats all Rust code
 deny: ## licences, bans and sources of all dependencies (installs cargo-deny beside the target folder: minutes, once)
 	@deploy/local/deny.sh
 
-bench: build ## tape beside Kafka Streams and Flink on a real Kafka: throughput, latency, recovery, growth; 20 minutes on a machine with nothing else to do
+bench: build ## tape beside Kafka Streams and Flink on a real Kafka: throughput, latency, recovery, growth; tens of minutes on a machine with nothing else to do
 	@bench/run.sh
 
 bench-quick: build ## the same with fewer records, one round and no growth: 3 minutes, to see that it works; the report goes to .local/quick

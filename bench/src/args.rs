@@ -20,7 +20,7 @@ from Kafka. Rows of tape and of its peers are compared before any figure counts:
 
 const MANUAL: &str = "\
 EXAMPLES
-  Everything, as `make bench` does (15 to 20 minutes):
+  Everything, as `make bench` does (tens of minutes):
       bench/run.sh
   A quick look, as `make bench-quick` does (about 3 minutes):
       bench/run.sh --quick

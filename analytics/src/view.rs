@@ -1,5 +1,6 @@
 //! Rows of open windows: a view of the moment, for the output modes `update` and `complete`.
 
+use crate::pane::Pane;
 use crate::row::{Row, measure, open_row};
 use crate::settings::Settings;
 use crate::state::ClosedWindow;
@@ -43,16 +44,39 @@ impl Task {
 impl SymbolState {
     fn view(&mut self, scope: Scope, after: i64, settings: &Settings, mut show: impl FnMut(Row)) {
         let mut earlier = self.facts.closed.clone();
-        for start in self.windows(after, i64::MAX, settings) {
-            let (window, changed) = self.window(start, settings);
-            let measures = measure(start, &window, &earlier, settings);
-            earlier.push(ClosedWindow { start, avg: measures.avg, side: measures.side });
+        let starts = self.windows(after, i64::MAX, settings);
+        for (start, (window, changed)) in starts.iter().zip(self.merges(&starts, settings)) {
+            let measures = measure(*start, &window, &earlier, settings);
+            earlier.push(ClosedWindow { start: *start, avg: measures.avg, side: measures.side });
             if changed || scope == Scope::All {
                 let newest = self.pane(start + settings.last_pane_ms());
-                show(open_row(&self.symbol, start, &window, newest, &measures, settings));
+                show(open_row(&self.symbol, *start, &window, newest, &measures, settings));
             }
         }
         self.changed = false;
         self.panes.iter_mut().for_each(|live| live.changed = false);
+    }
+
+    /// What [`SymbolState::window`] says of each of these windows (ascending by start).
+    ///
+    /// Most open windows reach to the latest pane. Such a window is the next one with a pane more in front, so all of them
+    /// together cost one merge a pane.
+    fn merges(&self, starts: &[i64], settings: &Settings) -> Vec<(Pane, bool)> {
+        let latest = self.latest().unwrap_or(i64::MIN);
+        let (mut suffix, mut changed, mut from) = (Pane::default(), false, self.panes.len());
+        let merge = |&start: &i64| {
+            if start + settings.window_ms <= latest {
+                return self.window(start, settings);
+            }
+            while from > 0 && self.panes[from - 1].start >= start {
+                from -= 1;
+                suffix.merge(&self.panes[from].pane);
+                changed |= self.panes[from].changed;
+            }
+            (suffix.clone(), changed)
+        };
+        let mut merges: Vec<_> = starts.iter().rev().map(merge).collect();
+        merges.reverse();
+        merges
     }
 }

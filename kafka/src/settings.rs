@@ -27,7 +27,7 @@ const FETCH_WAIT: Duration = Duration::from_millis(50);
 const FETCH_ERROR_BACKOFF: Duration = Duration::from_millis(100);
 /// Most KiB that a consumer fetches ahead: per parked partition, and in sum over the started ones. The fetch that
 /// crosses the line is kept, so a partition may overshoot by one fetch (1 MiB).
-const FETCH_AHEAD_KIB: u32 = 16 * 1024;
+const FETCH_AHEAD_KIB: u32 = 4 * 1024;
 /// Most records that a consumer fetches ahead.
 const FETCH_AHEAD_RECORDS: u32 = 200_000;
 /// A member reports to the group coordinator at least this often.

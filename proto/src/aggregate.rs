@@ -18,6 +18,8 @@ use crate::output::{DecodeError, OutputFormat, require};
 pub use crate::messages::StockAggregate;
 
 const SYMBOL: &str = "1 to 32 bytes of A-Z a-z 0-9 . - : / _";
+/// Room for every row with a valid symbol: 34 bytes of symbol, 27 numbers of at most 12 bytes each.
+const PROTOBUF_BYTES: usize = 384;
 const COUNT: &str = "a count below 2^63";
 
 /// Reads a row, JSON or protobuf by its first byte, and checks what a table relies on: symbol, order of the times, side,
@@ -47,8 +49,23 @@ pub fn decode(value: &[u8]) -> Result<StockAggregate, DecodeError> {
 /// Appends a row in the given format.
 pub fn encode(row: &StockAggregate, format: OutputFormat, out: &mut Vec<u8>) {
     match format {
-        OutputFormat::Protobuf => row.encode(out).expect("a Vec takes every message"),
+        OutputFormat::Protobuf => to_protobuf(row, out),
         OutputFormat::Json => to_json(row, out),
+    }
+}
+
+/// Appends a row as protobuf. It is built in a buffer that does not grow: the bytes come one by one, and a `Vec` would ask for
+/// room before each.
+fn to_protobuf(row: &StockAggregate, out: &mut Vec<u8>) {
+    let mut buffer = [0; PROTOBUF_BYTES];
+    let mut rest = buffer.as_mut_slice();
+    match row.encode(&mut rest) {
+        Ok(()) => {
+            let length = PROTOBUF_BYTES - rest.len();
+            out.extend_from_slice(&buffer[..length]);
+        }
+        // Nobody's symbol is that long, but whoever makes one gets it back.
+        Err(_) => row.encode(out).expect("a Vec takes every message"),
     }
 }
 

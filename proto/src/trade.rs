@@ -34,6 +34,8 @@ pub use encode::{encode_json, encode_protobuf};
 pub use fields::{Fields, check};
 pub use reject::{Field, Reject};
 
+use check::Values;
+
 use crate::decimal::{ATTO_PER_UNIT, NANOS_PER_UNIT};
 
 /// The longest symbol, in bytes.
@@ -164,10 +166,14 @@ pub fn decode_value(value: &[u8]) -> Result<Trade<'_>, Reject> {
         [] => Err(Reject::EmptyValue),
         [0xef, 0xbb, 0xbf, ..] => Err(Reject::ByteOrderMark),
         // White space may stand before a JSON text. The tags that these bytes would be are reserved in our message.
-        [b'{' | b' ' | b'\t' | b'\n' | b'\r', ..] => match scan::read(value) {
-            Some(values) => values.check(),
-            None => json::read(value)?.check(),
-        },
+        [b'{' | b' ' | b'\t' | b'\n' | b'\r', ..] => {
+            // In place: the fields are many, and to move them costs as much as to read one.
+            let mut values = Values::default();
+            match scan::read(value, &mut values) {
+                Some(()) => values.check(),
+                None => json::read(value)?.check(),
+            }
+        }
         _ => protobuf::read(value)?.check(),
     }
 }

@@ -7,6 +7,7 @@
 //! bytes are.
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use bincode::error::EncodeError;
 use bincode::{Decode, Encode};
 
 use crate::error::CodecError;
@@ -152,8 +153,8 @@ macro_rules! stored {
                 self.check().map_err(CodecError::Unstorable)?;
                 let before = out.len();
                 out.push($newest);
-                match bincode::encode_into_std_write(self, out, LAYOUT) {
-                    Ok(_) => Ok(()),
+                match append(self, out) {
+                    Ok(()) => Ok(()),
                     Err(_) => {
                         out.truncate(before);
                         Err(CodecError::Unstorable("a value without a layout"))
@@ -180,6 +181,17 @@ macro_rules! stored {
 stored!(PaneValue, newest VALUE_VERSION);
 stored!(SymbolValue, newest VALUE_VERSION);
 stored!(MetaValue, newest META_VERSION, 1 as MetaValue1);
+
+/// Appends a value. It is built in a buffer that does not grow, unless it has many windows: field by field, a `Vec` would ask
+/// for room before each.
+fn append(value: &impl Encode, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let mut buffer = [0; 256];
+    match bincode::encode_into_slice(value, &mut buffer, LAYOUT) {
+        Ok(length) => out.extend_from_slice(&buffer[..length]),
+        Err(_) => bincode::encode_into_std_write(value, out, LAYOUT).map(drop)?,
+    }
+    Ok(())
+}
 
 /// A value that takes all of `body`.
 fn whole<T: Decode<()>>(body: &[u8]) -> Result<T, CodecError> {

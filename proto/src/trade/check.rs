@@ -38,6 +38,7 @@ impl<'a> Values<'a> {
         if !(0..=EVENT_TIME_MAX).contains(&event_time) {
             return Err(Reject::out_of_range(Field::Timestamp, event_time.into()));
         }
+        let is_bar = self.open.or(self.high).or(self.low).or(self.vwap).is_some();
         let trade = Trade {
             symbol,
             price,
@@ -50,7 +51,13 @@ impl<'a> Values<'a> {
             price_eligibility: self.price_eligibility.unwrap_or_default(),
             volume_eligible: self.volume_eligible.unwrap_or(true),
         };
-        check_relations(&trade)?;
+        if is_bar {
+            check_bar(&trade)?;
+        }
+        check_notional(Field::Price, price, size)?;
+        if is_bar {
+            check_notional(Field::Vwap, trade.vwap, size)?;
+        }
         Ok(trade)
     }
 }
@@ -63,21 +70,20 @@ fn checked_price(field: Field, value: Option<i128>) -> Result<Option<i64>, Rejec
     }
 }
 
-/// The limits that concern two fields.
-fn check_relations(trade: &Trade<'_>) -> Result<(), Reject> {
-    let &Trade { low, high, size, .. } = trade;
+/// A bar's prices lie between its lowest and its highest; all those of a plain trade are one.
+fn check_bar(trade: &Trade<'_>) -> Result<(), Reject> {
+    let &Trade { low, high, .. } = trade;
     let inside = [(Field::Price, trade.price), (Field::Open, trade.open), (Field::Vwap, trade.vwap)];
     for (field, value) in inside {
         if !(low..=high).contains(&value) {
             return Err(Reject::OutsideBar { field, value, low, high });
         }
     }
-    for (field, value) in [(Field::Price, trade.price), (Field::Vwap, trade.vwap)] {
-        if exceeds_notional(value, size) {
-            return Err(Reject::NotionalRange { field, value, size });
-        }
-    }
     Ok(())
+}
+
+fn check_notional(field: Field, value: i64, size: i128) -> Result<(), Reject> {
+    if exceeds_notional(value, size) { Err(Reject::NotionalRange { field, value, size }) } else { Ok(()) }
 }
 
 /// Whether `value`·`size` is more than [`NOTIONAL_MAX`].

@@ -10,11 +10,10 @@ mod lanes;
 
 use std::borrow::Cow;
 
-use lanes::Lanes;
+use lanes::{Lanes, eight_digits};
 
 use super::check::Values;
 use super::fields;
-use crate::messages;
 
 /// Digits of a mantissa that fit 64 bits whatever they are.
 const DIGITS_MAX: usize = 18;
@@ -23,19 +22,24 @@ const DIGITS_MAX: usize = 18;
 const SCALE: [u64; 10] =
     [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
 
-/// The fields of an object of the known shape.
-pub(super) fn read(value: &[u8]) -> Option<Values<'_>> {
+/// Fills in the fields of an object of the known shape. After a `None` nobody may look at them.
+pub(super) fn read<'a>(value: &'a [u8], values: &mut Values<'a>) -> Option<()> {
     let mut scan = Scan { bytes: value, at: 0 };
-    let mut values = Values::default();
     scan.expect(b'{')?;
     loop {
-        scan.member(&mut values)?;
+        scan.member(values)?;
         match scan.next()? {
             b',' => scan.space(),
-            b'}' if scan.at == value.len() => return Some(values),
+            b'}' if scan.at == value.len() => return Some(()),
             _ => return None,
         }
     }
+}
+
+/// The content of a string as it stands there.
+struct Text<'a> {
+    content: &'a [u8],
+    has_escapes: bool,
 }
 
 struct Scan<'a> {
@@ -58,30 +62,25 @@ impl<'a> Scan<'a> {
         self.at += usize::from(self.bytes.get(self.at) == Some(&b' '));
     }
 
-    /// A member whose field has no value yet.
+    /// A member whose field has no value yet. The first letter says which names it can be.
     fn member(&mut self, values: &mut Values<'a>) -> Option<()> {
-        if self.is_next(b"\"symbol\":") {
-            set(&mut values.symbol, Cow::Borrowed(self.word()?))
-        } else if self.is_next(b"\"price\":") {
-            set(&mut values.price, self.decimal()?)
-        } else if self.is_next(b"\"volume\":") || self.is_next(b"\"size\":") {
-            set(&mut values.size, self.decimal()?)
-        } else if self.is_next(b"\"timestamp\":") {
-            set(&mut values.timestamp, self.integer()?)
-        } else if self.is_next(b"\"open\":") {
-            set(&mut values.open, self.decimal()?)
-        } else if self.is_next(b"\"high\":") {
-            set(&mut values.high, self.decimal()?)
-        } else if self.is_next(b"\"low\":") {
-            set(&mut values.low, self.decimal()?)
-        } else if self.is_next(b"\"vwap\":") {
-            set(&mut values.vwap, self.decimal()?)
-        } else if self.is_next(b"\"price_eligibility\":") {
-            set(&mut values.price_eligibility, fields::price_eligibility(self.word()?).ok()?)
-        } else if self.is_next(b"\"volume_eligible\":") {
-            set(&mut values.volume_eligible, self.boolean()?)
-        } else {
-            self.unknown()
+        match *self.bytes.get(self.at + 1)? {
+            b's' if self.is_next(b"\"symbol\":") => set(&mut values.symbol, Cow::Borrowed(self.word()?)),
+            b'p' if self.is_next(b"\"price\":") => set(&mut values.price, self.decimal()?),
+            b'v' if self.is_next(b"\"volume\":") => set(&mut values.size, self.decimal()?),
+            b's' if self.is_next(b"\"size\":") => set(&mut values.size, self.decimal()?),
+            b't' if self.is_next(b"\"timestamp\":") => set(&mut values.timestamp, self.integer()?),
+            b'o' if self.is_next(b"\"open\":") => set(&mut values.open, self.decimal()?),
+            b'h' if self.is_next(b"\"high\":") => set(&mut values.high, self.decimal()?),
+            b'l' if self.is_next(b"\"low\":") => set(&mut values.low, self.decimal()?),
+            b'v' if self.is_next(b"\"vwap\":") => set(&mut values.vwap, self.decimal()?),
+            b'p' if self.is_next(b"\"price_eligibility\":") => {
+                set(&mut values.price_eligibility, fields::price_eligibility(self.word()?).ok()?)
+            }
+            b'v' if self.is_next(b"\"volume_eligible\":") => {
+                set(&mut values.volume_eligible, self.boolean()?)
+            }
+            _ => self.unknown(),
         }
     }
 
@@ -100,7 +99,7 @@ impl<'a> Scan<'a> {
     fn unknown(&mut self) -> Option<()> {
         let name = self.string()?;
         // It may be a known one, written with escapes.
-        if name.contains(&b'\\') {
+        if name.has_escapes {
             return None;
         }
         self.expect(b':')?;
@@ -108,43 +107,42 @@ impl<'a> Scan<'a> {
         self.string().map(|_| ())
     }
 
-    /// The content of a string of letters, digits and what else a symbol is made of.
+    /// The content of a string without escapes.
     fn word(&mut self) -> Option<&'a str> {
-        self.expect(b'"')?;
-        let content = self.bytes.get(self.at..)?;
-        let end = content.iter().position(|byte| !messages::is_symbol_byte(*byte))?;
-        self.at += end;
-        self.expect(b'"')?;
-        std::str::from_utf8(&content[..end]).ok()
+        let Text { content, has_escapes } = self.string()?;
+        if has_escapes { None } else { std::str::from_utf8(content).ok() }
     }
 
-    /// The content of a string: ASCII, with no escapes but of quotes.
+    /// A string: ASCII, with no escapes but of quotes.
     ///
-    /// Eight bytes at a time and without a branch for each: a vendor's message in quotes has an escape every few bytes, and a
+    /// Many bytes at a time and without a branch for each: a vendor's message in quotes has an escape every few bytes, and a
     /// processor that guesses where would guess wrong.
-    fn string(&mut self) -> Option<&'a [u8]> {
+    fn string(&mut self) -> Option<Text<'a>> {
         self.expect(b'"')?;
         let content = self.bytes.get(self.at..)?;
-        let (chunks, rest) = content.as_chunks::<{ Lanes::COUNT }>();
-        let mut escaped = 0;
-        for (number, chunk) in chunks.iter().enumerate() {
-            let lanes = Lanes::new(*chunk);
+        let (mut end, mut escaped, mut escapes_seen) = (0, 0, 0);
+        loop {
+            let rest = content.get(end..)?;
+            let lanes = Lanes::new(rest.first_chunk().copied().unwrap_or_else(|| padded(rest)));
             let (quotes, escapes) = (lanes.equal(b'"'), lanes.equal(b'\\'));
-            escaped |= escapes << 8;
+            escaped |= escapes << 1;
             let ends = quotes & !escaped;
-            let refused = lanes.not_printable() | (escaped & !quotes);
+            let refused = lanes.not_printable() | (escaped & !quotes & Lanes::ALL);
             if refused | ends != 0 {
                 let before_end = ends.wrapping_sub(1) & !ends;
-                let end = number * Lanes::COUNT + ends.trailing_zeros() as usize / 8;
+                if ends == 0 || refused & before_end != 0 {
+                    return None;
+                }
+                end += ends.trailing_zeros() as usize;
                 self.at += end + 1;
-                return (ends != 0 && refused & before_end == 0).then(|| &content[..end]);
+                escapes_seen |= escapes & before_end;
+                return Some(Text { content: &content[..end], has_escapes: escapes_seen != 0 });
             }
+            escapes_seen |= escapes;
             // The last byte escapes the first one of the next chunk.
-            escaped = escapes >> 56;
+            escaped >>= Lanes::COUNT;
+            end += Lanes::COUNT;
         }
-        let end = content.len() - rest.len() + end_of_string(rest, escaped != 0)?;
-        self.at += end + 1;
-        Some(&content[..end])
     }
 
     /// A plain decimal ≥ 0 with at most 9 digits behind the point, in units of 1e-9.
@@ -173,10 +171,17 @@ impl<'a> Scan<'a> {
         Some(i128::from(mantissa) * i128::from(scale))
     }
 
-    /// A number of digits only.
+    /// A number of digits only: a time of thirteen digits.
     fn integer(&mut self) -> Option<i64> {
         let start = self.at;
-        let value = self.digits(0);
+        let mut value = 0;
+        if let Some(bytes) = self.bytes.get(start..).and_then(|rest| rest.first_chunk()) {
+            if let Some(eight) = eight_digits(*bytes) {
+                value = eight;
+                self.at += bytes.len();
+            }
+        }
+        let value = self.digits(value);
         let count = self.at - start;
         let plain = (1..=DIGITS_MAX).contains(&count) && (count == 1 || self.bytes[start] != b'0');
         plain.then(|| value.cast_signed())
@@ -205,22 +210,14 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// The last bytes of a value, and zeros behind them, which no string may hold.
+fn padded(rest: &[u8]) -> [u8; Lanes::COUNT] {
+    let mut bytes = [0; Lanes::COUNT];
+    bytes[..rest.len()].copy_from_slice(rest);
+    bytes
+}
+
 /// Fills a field once; what stands twice is not for us.
 fn set<T>(field: &mut Option<T>, value: T) -> Option<()> {
     field.replace(value).is_none().then_some(())
-}
-
-/// The length of what stands before the closing quote, when no whole chunk is left.
-fn end_of_string(rest: &[u8], mut escaped: bool) -> Option<usize> {
-    for (length, byte) in rest.iter().enumerate() {
-        match byte {
-            b'"' if !escaped => return Some(length),
-            b'"' => escaped = false,
-            _ if escaped => return None,
-            b'\\' => escaped = true,
-            b' '..=b'~' => {}
-            _ => return None,
-        }
-    }
-    None
 }

@@ -125,12 +125,14 @@ impl SymbolState {
 pub struct Restore {
     task: Task,
     meta: Option<TaskMeta>,
+    /// The symbol of the last value: nearly always that of the next.
+    last: Option<usize>,
 }
 
 impl Restore {
     /// Starts from nothing.
     pub fn new(settings: Settings) -> Self {
-        Restore { task: Task::new(settings), meta: None }
+        Restore { task: Task::new(settings), meta: None, last: None }
     }
 
     /// The task's own state.
@@ -140,21 +142,29 @@ impl Restore {
 
     /// A pane.
     pub fn pane(&mut self, symbol: &str, start: i64, pane: Pane) {
-        let state = self.task.symbol_mut(symbol);
+        let state = self.state(symbol);
         state.panes.push_back(LivePane { start, pane, dirty: false, changed: true, stored: true });
     }
 
     /// A symbol's facts.
     pub fn symbol(&mut self, symbol: &str, facts: SymbolFacts) {
-        let state = self.task.symbol_mut(symbol);
+        let state = self.state(symbol);
         state.facts = facts;
         state.facts_stored = true;
+    }
+
+    /// The state of a symbol, made when absent.
+    fn state(&mut self, symbol: &str) -> &mut SymbolState {
+        let is_it = |id: &usize| *self.task.symbols[*id].symbol == *symbol;
+        let id = self.last.filter(is_it).unwrap_or_else(|| self.task.id_of(symbol));
+        self.last = Some(id);
+        &mut self.task.symbols[id]
     }
 
     /// Derives what is not stored and drops what the watermark has expired: a store that was away for longer than the
     /// changelog keeps tombstones may still hold it.
     pub fn finish(self) -> Task {
-        let Restore { mut task, meta } = self;
+        let Restore { mut task, meta, .. } = self;
         let settings = task.settings.clone();
         let meta_now = meta.clone().unwrap_or_default();
         task.clock =
@@ -165,9 +175,10 @@ impl Restore {
             state.panes.make_contiguous().sort_unstable_by_key(|live| live.start);
             state.facts.closed.sort_unstable_by_key(|window| window.start);
             state.refresh_newest(&settings);
-            state.changed = true;
-            task.changed.push(id);
+            state.restored = true;
+            task.restored.push(id);
         }
+        task.restored.reverse();
         task.expire();
         task
     }

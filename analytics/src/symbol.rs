@@ -60,6 +60,8 @@ pub(crate) struct SymbolState {
     pub(crate) dirty: bool,
     /// Stands in the task's list of symbols with something new to show.
     pub(crate) changed: bool,
+    /// Stands in the task's list of restored symbols.
+    pub(crate) restored: bool,
 }
 
 impl SymbolState {
@@ -73,6 +75,7 @@ impl SymbolState {
             facts_stored: false,
             dirty: false,
             changed: false,
+            restored: false,
         }
     }
 

@@ -92,6 +92,8 @@ pub struct Task {
     pub(crate) dirty: Vec<usize>,
     /// Symbols with something new to show.
     pub(crate) changed: Vec<usize>,
+    /// Symbols that came with a restore and were not shown since, the last one to be shown first.
+    pub(crate) restored: Vec<usize>,
     /// Stored values to delete with the next commit.
     pub(crate) dropped: Vec<Dropped>,
     pub(crate) reported_meta: Option<TaskMeta>,
@@ -112,6 +114,7 @@ impl Task {
             symbols: Slab::new(),
             dirty: Vec::new(),
             changed: Vec::new(),
+            restored: Vec::new(),
             dropped: Vec::new(),
             reported_meta: None,
         }
@@ -136,9 +139,15 @@ impl Task {
         self.symbols.iter().map(|(_, state)| state.panes.len()).sum()
     }
 
-    /// True when a record was counted since the last view of the open windows.
+    /// True when there is something new to show: a record was counted since the last view of the open windows, or a restore
+    /// has brought some.
     pub fn has_changed(&self) -> bool {
-        !self.changed.is_empty()
+        !self.changed.is_empty() || self.has_restored()
+    }
+
+    /// True when a restore has brought open windows that no view has shown so far.
+    pub fn has_restored(&self) -> bool {
+        !self.restored.is_empty()
     }
 
     /// Takes one record of the log. A rejected record changes nothing, not even stream time.
@@ -255,10 +264,9 @@ impl Task {
         (i64::from(self.generation) << OFFSET_BITS) | offset
     }
 
-    /// The state of a symbol, made when absent.
-    pub(crate) fn symbol_mut(&mut self, symbol: &str) -> &mut SymbolState {
-        let id = self.ids.get(symbol).copied().unwrap_or_else(|| self.insert(symbol));
-        &mut self.symbols[id]
+    /// The id of a symbol, which is made when absent.
+    pub(crate) fn id_of(&mut self, symbol: &str) -> usize {
+        self.ids.get(symbol).copied().unwrap_or_else(|| self.insert(symbol))
     }
 
     fn insert(&mut self, symbol: &str) -> usize {

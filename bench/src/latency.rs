@@ -44,7 +44,7 @@ pub(crate) const EACH_COMMIT: &str = "rows at each commit";
 const EACH_SECOND: &str = "rows each second";
 const DATABASE: &str = "alert → row in PostgreSQL";
 /// tape's own `COMMIT_INTERVAL`, ms.
-pub(crate) const DEFAULT_INTERVAL: u64 = 50;
+pub(crate) const DEFAULT_INTERVAL: u64 = 20;
 
 /// The name of a case.
 pub(crate) fn name(result: &str, who: &str, interval: u64, rate: u64) -> String {
@@ -68,7 +68,7 @@ pub(crate) fn run(rig: &Rig, args: &Args, keep: &mut dyn FnMut(Run) -> Result<()
     let (rates, intervals): (&[u64], &[u64]) = if args.quick {
         (&[5_000], &[DEFAULT_INTERVAL])
     } else {
-        (&[5_000, 50_000], &[20, DEFAULT_INTERVAL, 100])
+        (&[5_000, 50_000], &[DEFAULT_INTERVAL, 50, 100])
     };
     let length = Duration::from_secs(if args.quick { 4 } else { 8 });
     let mut number = 0;

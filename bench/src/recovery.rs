@@ -29,7 +29,7 @@ const PANES: usize = 10;
 /// Trades a second that come in all the time.
 const TRICKLE: u64 = 1_000;
 /// Longest wait for a history to be worked through, and for a recovery.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(900);
 const LOOK: Duration = Duration::from_millis(10);
 /// A group that is behind by less than this has caught up.
 const BEHIND: i64 = 2_000;

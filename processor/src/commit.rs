@@ -253,7 +253,8 @@ fn open<W: World>(spec: &CommitSpec, world: &W) -> Result<Output<W>, Error> {
         Guarantee::ExactlyOnce => {
             let transaction = TxnSpec {
                 transaction_timeout: spec.transaction_timeout,
-                linger: Duration::from_millis(5),
+                // What belongs together comes together: nothing leaves before the partitions are part of the transaction.
+                linger: Duration::ZERO,
                 compression: spec.producer.compression,
                 buffer_memory: spec.producer.buffer_memory,
                 tracked_topic: Some(spec.changelog.to_string()),

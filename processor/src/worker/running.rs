@@ -24,7 +24,7 @@ const OUTBOX_BYTES_MAX: usize = 32 << 20;
 /// A task that is behind the end of its input by more records than this has a backlog.
 const BACKLOG: i64 = 10_000;
 /// With a backlog nobody waits for the newest result, so a commit may carry more records: it waits so many times longer…
-const BACKLOG_STRETCH: u32 = 10;
+const BACKLOG_STRETCH: u32 = 25;
 /// …but not longer than this.
 const BACKLOG_PACE_MAX: Duration = Duration::from_secs(1);
 /// Wait for records while a restore goes on.
@@ -104,9 +104,15 @@ impl<W: World> Worker<W> {
         }
     }
 
+    fn has_restored(&mut self) -> bool {
+        let restored =
+            |task: &mut Task<W::Store>| task.running().is_some_and(|running| running.logic.has_restored());
+        self.context.output_mode == OutputMode::Update && self.tasks.values_mut().any(restored)
+    }
+
     /// There are rows to show, and not just whenever there is a commit.
     fn trigger_is_its_own_reason(&mut self) -> bool {
-        !self.context.trigger_interval.is_zero() && self.has_rows_to_show()
+        (!self.context.trigger_interval.is_zero() || self.has_restored()) && self.has_rows_to_show()
     }
 
     /// Moves the watermark of tasks whose input is proven quiet: read to its end, as the broker says now, and nothing
@@ -166,7 +172,12 @@ impl<W: World> Worker<W> {
         let started = self.context.world.now();
         if started >= self.next_trigger && self.has_rows_to_show() {
             self.show_open_rows();
-            self.next_trigger = started + self.context.trigger_interval;
+            // What a restore brought is shown slice by slice, at each commit: see `analytics/src/view.rs`.
+            let until_next = match self.has_restored() {
+                true => self.context.commit_interval,
+                false => self.context.trigger_interval,
+            };
+            self.next_trigger = started + until_next;
         }
         let tasks: Vec<_> = self
             .tasks

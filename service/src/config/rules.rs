@@ -98,7 +98,7 @@ fn commits(values: &Values) -> Option<String> {
     (values.ms("COMMIT_INTERVAL")? >= values.ms("KAFKA_TRANSACTION_TIMEOUT")?).then(|| {
         format!(
             "{} with {}: the broker would give up every transaction before its commit. Make COMMIT_INTERVAL shorter, \
-             for example 50ms",
+             for example 20ms",
             values.quote("COMMIT_INTERVAL"),
             values.quote("KAFKA_TRANSACTION_TIMEOUT")
         )

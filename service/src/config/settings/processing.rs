@@ -106,8 +106,8 @@ pub(super) static PROCESSOR: &[Setting] = &[
     open(
         "COMMIT_INTERVAL",
         Duration { min: 1, max: MINUTE },
-        Is("50ms"),
-        "How often results, state and offsets are committed together; while the input is more than 10,000 records behind, ten times that, at most 1s. Shorter than `KAFKA_TRANSACTION_TIMEOUT`.",
+        Is("20ms"),
+        "How often results, state and offsets are committed together; while the input is more than 10,000 records behind, 25 times that, at most 1s. Shorter than `KAFKA_TRANSACTION_TIMEOUT`.",
     ),
     open(
         "PROCESSING_GUARANTEE",

@@ -71,7 +71,7 @@ static ROWS: &[Row] = rows! {
     "ALERT_MIN_TRADES", "1", |c| debug(c.processing.alert_min_trades), "20", "1";
     "ALERT_COOLDOWN", "1ms", |c| debug(c.processing.alert_cooldown), "60s", "1ms";
     "HIGH_VOLUME_THRESHOLD", "0.000000001", |c| debug(c.processing.high_volume_threshold), "1000000000000000", "1";
-    "COMMIT_INTERVAL", "100ms", |c| debug(c.processing.commit_interval), "50ms", "100ms";
+    "COMMIT_INTERVAL", "100ms", |c| debug(c.processing.commit_interval), "20ms", "100ms";
     "PROCESSING_GUARANTEE", "at_least_once", |c| debug(c.processing.guarantee), "ExactlyOnce", "AtLeastOnce";
     "STATE_DIR", "/data/tape", |c| debug(&c.processing.state_dir), r#""/var/lib/tape""#, r#""/data/tape""#;
     "WORKERS", "64", |c| debug(c.processing.workers), "3", "64";

@@ -175,11 +175,10 @@ impl<'a> Scan<'a> {
     fn integer(&mut self) -> Option<i64> {
         let start = self.at;
         let mut value = 0;
-        if let Some(bytes) = self.bytes.get(start..).and_then(|rest| rest.first_chunk()) {
-            if let Some(eight) = eight_digits(*bytes) {
-                value = eight;
-                self.at += bytes.len();
-            }
+        let first = self.bytes.get(start..).and_then(|rest| rest.first_chunk());
+        if let Some(eight) = first.and_then(|bytes| eight_digits(*bytes)) {
+            value = eight;
+            self.at += 8;
         }
         let value = self.digits(value);
         let count = self.at - start;

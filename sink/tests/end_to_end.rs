@@ -228,7 +228,10 @@ async fn a_database_that_goes_away_is_waited_for() {
     let admin = tape_db::Pool::new(&scratch::config().db, "test-admin").unwrap().get().await.unwrap();
     let name = &rig.config.db.name;
     let away = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false");
-    let kill = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+    let kill = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+         WHERE datname = '{name}' AND backend_type = 'client backend'"
+    );
     admin.batch_execute(&away).await.unwrap();
     admin.batch_execute(&kill).await.unwrap();
     send_rows(&rig, meanwhile);
@@ -317,7 +320,7 @@ async fn two_sinks_share_the_work_through_lost_connections_and_rebalances() {
     let sink = rig.start();
     let mut second = Some(rig.start());
     let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                WHERE datname = current_database() AND pid <> pg_backend_pid()";
+                WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
     for (round, chunk) in rows.chunks(600).enumerate() {
         send_rows(&rig, chunk);
         for minute in 0..10 {

@@ -338,7 +338,7 @@ async fn a_lost_connection_is_a_retry_and_the_next_one_works() {
     let writer = ready(&scratch).await;
     let rows = [row("A", 0, false, 1)];
     let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-                WHERE datname = current_database() AND pid <> pg_backend_pid()";
+                WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
     scratch.connection().await.query(kill, &[]).await.unwrap();
     // The pool may notice before the write, or the write does: never anything else than a retry.
     let mut offset = 0;

@@ -52,8 +52,8 @@ pub(crate) type Consumer = BaseConsumer<ConsumerEvents>;
 /// How much longer than its own time-out an admin answer may take, before we stop waiting for it.
 const ANSWER_GRACE: Duration = Duration::from_secs(1);
 
-/// Most messages of one batch. Taking one out touches it, and so do reading and destroying it: a batch that fits the
-/// processor's nearest caches is fetched from memory once instead of three times.
+/// Most messages of one batch. Taking one out touches it, and so do reading and destroying it: a batch should
+/// still be in the processor's caches when that is over.
 const BATCH_MAX: usize = 256;
 
 /// librdkafka's time-outs are whole milliseconds; a wait that is not zero must not become zero.

@@ -46,7 +46,7 @@ pub(crate) struct Args {
     /// Which sections, separated by commas
     #[arg(long, value_delimiter = ',', value_enum, default_values_t = Name::ALL)]
     pub(crate) sections: Vec<Name>,
-    /// Trades of the throughput section [default: 5000000, quick: 500000]
+    /// Trades of the throughput section and of each case of growth [default: 5000000, quick: 500000]
     #[arg(long)]
     records: Option<u64>,
     /// Rounds of the throughput section [default: 3, quick: 1]
@@ -55,7 +55,8 @@ pub(crate) struct Args {
     /// Fewer records, one round, no growth: to see that everything works, not to publish
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Only contenders of the throughput section whose names contain one of these, separated by commas
+    /// Only contenders of the throughput section and cases of the growth section whose names contain one of these, separated by
+    /// commas
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// The report; figures and plots go beside it
@@ -117,7 +118,7 @@ impl Args {
         self.rounds.unwrap_or(if self.quick { 1 } else { 3 })
     }
 
-    /// Whether a contender of this name runs.
+    /// Whether a contender or case of this name runs.
     pub(crate) fn takes(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|part| name.contains(part.as_str()))
     }

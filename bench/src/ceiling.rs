@@ -38,7 +38,7 @@ pub(crate) struct CeilingArgs {
     #[arg(long, default_value = "")]
     pub(crate) topic: String,
     /// Threads; each owns whole partitions
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 3)]
     pub(crate) threads: usize,
     /// What to read
     #[arg(long)]

@@ -11,9 +11,6 @@ use crate::results::Run;
 use crate::rig::Rig;
 use crate::{fill, screen};
 
-/// Trades of each run.
-const RECORDS: u64 = 2_000_000;
-
 /// One case; the first is what the others are compared with.
 struct Case {
     symbols: usize,
@@ -25,6 +22,8 @@ struct Case {
 const fn case(symbols: usize, partitions: i32, window: &'static str, slide: &'static str) -> Case {
     Case { symbols, partitions, window, slide }
 }
+
+const MODES: [&str; 2] = ["append", "update"];
 
 const CASES: [Case; 7] = [
     case(1_000, 3, "5m", "1m"),
@@ -43,19 +42,21 @@ pub(crate) fn name(mode: &str, symbols: usize, partitions: i32, windows: &str) -
 
 /// Runs the section.
 pub(crate) fn run(rig: &Rig, args: &Args, keep: &mut dyn FnMut(Run) -> Result<()>) -> Result<()> {
-    let records = args.records().min(RECORDS);
+    let records = args.records();
     let input = |case: &Case| format!("growth-{}-{}", case.symbols, case.partitions);
+    let windows = |case: &Case| format!("{}/{}", case.window, case.slide);
+    let named = |mode, case: &Case| name(mode, case.symbols, case.partitions, &windows(case));
+    let taken = |case: &&Case| MODES.iter().any(|mode| args.takes(&named(mode, case)));
     let inputs: BTreeSet<(String, usize, i32)> =
-        CASES.iter().map(|case| (input(case), case.symbols, case.partitions)).collect();
+        CASES.iter().filter(taken).map(|case| (input(case), case.symbols, case.partitions)).collect();
     for (topic, symbols, partitions) in &inputs {
         fill::topic(rig, topic, *partitions, &Shape { symbols: *symbols, ..Shape::market(records) })?;
     }
     let mut number = 0;
-    for mode in ["append", "update"] {
-        for case in &CASES {
+    for mode in MODES {
+        for case in CASES.iter().filter(|case| args.takes(&named(mode, case))) {
             number += 1;
-            let windows = format!("{}/{}", case.window, case.slide);
-            let name = name(mode, case.symbols, case.partitions, &windows);
+            let name = named(mode, case);
             screen::now(&name);
             let topic = input(case);
             let backlog = Backlog { rig, input: &topic, records, app: format!("tape-growth-{number}") };

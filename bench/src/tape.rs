@@ -43,7 +43,6 @@ impl Tape {
             ("LOG_FORMAT", "text".to_owned()),
             ("STATE_DIR", state.display().to_string()),
             ("INSTANCE_ID", "bench".to_owned()),
-            ("WORKERS", "2".to_owned()),
         ];
         environment.extend(common.map(|(name, value)| (name.to_owned(), value)));
         environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));

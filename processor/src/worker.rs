@@ -5,6 +5,7 @@
 //! [`Worker::recover`], which is also the way out of a fence: give up the transaction, suspend every task, restore. Shutdown
 //! commits and goes the way of a revocation.
 
+mod pace;
 mod recovery;
 mod report;
 mod restoring;
@@ -27,6 +28,7 @@ use crate::orphans::OrphanWatch;
 use crate::ports::{Changelog as _, Group as _, TaskStore, World};
 use crate::task::{Phase, Task};
 use crate::waits::{For, Waits};
+use pace::Pace;
 
 /// Wait for records when there is nothing else to do.
 const IDLE_WAIT: Duration = Duration::from_millis(100);
@@ -75,6 +77,7 @@ pub(crate) struct Worker<W: World> {
     counts: Counts,
     /// When the first record since the last commit was taken.
     uncommitted_since: Option<Instant>,
+    pace: Pace,
     next_trigger: Instant,
     next_figures: Instant,
     fences: Vec<Instant>,
@@ -113,6 +116,7 @@ impl<W: World> Worker<W> {
         }
         let reader = context.world.changelog()?;
         let now = context.world.now();
+        let pace = Pace::new(context.commit_interval);
         Ok(Some(Worker {
             context,
             number,
@@ -127,6 +131,7 @@ impl<W: World> Worker<W> {
             effects: Effects::default(),
             counts: Counts::default(),
             uncommitted_since: None,
+            pace,
             next_trigger: now,
             next_figures: now,
             fences: Vec::new(),

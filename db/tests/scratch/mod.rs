@@ -59,8 +59,19 @@ impl Drop for Scratch {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let connection = Pool::new(&admin, "test-admin").unwrap().get().await.unwrap();
-                let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-                connection.batch_execute(&sql).await.unwrap();
+                // Not WITH (FORCE): that would end an autovacuum worker too, which only a superuser may. A plain DROP
+                // asks it to leave and waits.
+                let statements = [
+                    format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"),
+                    format!(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                         WHERE datname = '{name}' AND backend_type = 'client backend'"
+                    ),
+                    format!("DROP DATABASE {name}"),
+                ];
+                for sql in statements {
+                    connection.batch_execute(&sql).await.unwrap();
+                }
             });
         });
         let dropped = dropping.join();

@@ -34,6 +34,7 @@ impl<W: World> Worker<W> {
         self.effects.alerts.clear();
         self.counts = Counts::default();
         self.uncommitted_since = None;
+        self.pace.reset();
     }
 
     fn say_useless(&self, error: &Error) {

@@ -19,14 +19,10 @@ const RECORDS_PER_TURN: usize = 5_000;
 const IDLE_ASK_INTERVAL: Duration = Duration::from_secs(1);
 /// A commit does not wait for its time when the outbox holds so many records or bytes: memory is bounded, and so is the
 /// time that a transaction needs.
-const OUTBOX_RECORDS_MAX: usize = 100_000;
-const OUTBOX_BYTES_MAX: usize = 32 << 20;
+const OUTBOX_RECORDS_MAX: usize = 250_000;
+const OUTBOX_BYTES_MAX: usize = 64 << 20;
 /// A task that is behind the end of its input by more records than this has a backlog.
 const BACKLOG: i64 = 10_000;
-/// With a backlog nobody waits for the newest result, so a commit may carry more records: it waits so many times longer…
-const BACKLOG_STRETCH: u32 = 25;
-/// …but not longer than this.
-const BACKLOG_PACE_MAX: Duration = Duration::from_secs(1);
 /// Wait for records while a restore goes on.
 const RESTORE_WAIT: Duration = Duration::from_millis(1);
 
@@ -65,12 +61,12 @@ impl<W: World> Worker<W> {
 
     /// When the records taken so far must be committed. Whether there is a backlog is asked only when the interval is over.
     fn commit_deadline(&mut self, now: Instant) -> Option<Instant> {
-        let (since, interval) = (self.uncommitted_since?, self.context.commit_interval);
-        let deadline = since + interval;
+        let since = self.uncommitted_since?;
+        let deadline = since + self.context.commit_interval;
         if now < deadline || !self.has_backlog() {
             return Some(deadline);
         }
-        Some(since + (interval * BACKLOG_STRETCH).min(BACKLOG_PACE_MAX).max(interval))
+        Some(since + self.pace.wait())
     }
 
     fn has_backlog(&mut self) -> bool {
@@ -202,6 +198,8 @@ impl<W: World> Worker<W> {
             )
             .map_err(Trouble::Commit)?;
         self.uncommitted_since = None;
+        let backlog = self.has_backlog();
+        self.pace.committed(backlog);
         self.counts.changelog_records += committed.changelog_records;
         self.counts.report(self.context.world.now().duration_since(started));
         for (partition, error) in committed.store_failures {

@@ -97,7 +97,7 @@ impl Values {
         let max_future = self.ms("WATERMARK_DELAY").map(|delay| Value::Ms(delay.min(MAX_FUTURE_MS)));
         let workers = self
             .whole("KAFKA_PARTITIONS")
-            .map(|partitions| Value::Whole((machine.cores as u64).min(partitions).clamp(1, WORKERS_MAX)));
+            .map(|partitions| Value::Whole(workers(machine.cores as u64, partitions).clamp(1, WORKERS_MAX)));
         let state_dir = machine.state_dir.to_str().map(|path| Value::Text(path.to_owned()));
         let derived = [
             ("MAX_FUTURE", max_future),
@@ -211,5 +211,24 @@ impl Values {
             Some(Effective { name: setting.name, value, source: checked.origin, via })
         };
         settings::all().filter_map(effective).collect()
+    }
+}
+
+/// One a core; but one a partition while there are fewer than two a core: of three partitions on two cores two workers would own
+/// two and one, and a core would be idle for the second half of a backlog.
+fn workers(cores: u64, partitions: u64) -> u64 {
+    if partitions < 2 * cores { partitions } else { cores }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_worker_a_core_or_a_partition() {
+        for (cores, partitions, expected) in
+            [(1, 1, 1), (1, 3, 1), (2, 3, 3), (2, 4, 2), (8, 3, 3), (4, 6, 6), (4, 12, 4), (5, 12, 5)]
+        {
+            let workers = super::workers(cores, partitions);
+            assert_eq!(workers, expected, "{cores} cores, {partitions} partitions");
+        }
     }
 }

@@ -107,7 +107,7 @@ pub(super) static PROCESSOR: &[Setting] = &[
         "COMMIT_INTERVAL",
         Duration { min: 1, max: MINUTE },
         Is("20ms"),
-        "How often results, state and offsets are committed together; while the input is more than 10,000 records behind, 25 times that, at most 1s. Shorter than `KAFKA_TRANSACTION_TIMEOUT`.",
+        "How often results, state and offsets are committed together; while the input is more than 10,000 records behind, the wait doubles from commit to commit, up to 3s. Shorter than `KAFKA_TRANSACTION_TIMEOUT`.",
     ),
     open(
         "PROCESSING_GUARANTEE",
@@ -128,7 +128,9 @@ pub(super) static PROCESSOR: &[Setting] = &[
     open(
         "WORKERS",
         Whole { min: 1, max: WORKERS_MAX, unit: "" },
-        Derived("the number of cores, at most `KAFKA_PARTITIONS` and at most 64"),
+        Derived(
+            "the number of cores, or `KAFKA_PARTITIONS` when that is less than twice as many; at most 64",
+        ),
         "Threads that process; each owns whole partitions.",
     ),
     open(

@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export MINUTES ?= 2
 export SEED ?=
-.PHONY: help bench bench-quick bench-backtest bench-counts bench-micro chaos chaos-mutations demo test check fmt deny build install servers stop clean-local
+.PHONY: help fuzz bench bench-quick bench-backtest bench-counts bench-micro chaos chaos-mutations demo test check fmt deny build install servers stop clean-local
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -19,6 +19,9 @@ demo: ## the whole pipeline on this machine; SECONDS=60: bounded, then checks it
 
 test: ## everything, on a real Kafka and a real PostgreSQL that it starts and stops: format, clippy, tests
 	@deploy/local/test.sh
+
+fuzz: install ## coverage-guided fuzzing of what reads bytes from outside; FOR=60: seconds for each target, TARGETS=trade
+	@deploy/local/fuzz.sh "$(or $(FOR),60)" $(TARGETS)
 
 chaos: build ## faults for MINUTES=2 on processors, sinks, broker, database, disks and networks; SEED=n: the same schedule again
 	@deploy/local/chaos.sh --minutes "$(MINUTES)" $(if $(SEED),--seed "$(SEED)")

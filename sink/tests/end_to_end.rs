@@ -227,13 +227,7 @@ async fn a_database_that_goes_away_is_waited_for() {
 
     let admin = tape_db::Pool::new(&scratch::config().db, "test-admin").unwrap().get().await.unwrap();
     let name = &rig.config.db.name;
-    let away = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false");
-    let kill = format!(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-         WHERE datname = '{name}' AND backend_type = 'client backend'"
-    );
-    admin.batch_execute(&away).await.unwrap();
-    admin.batch_execute(&kill).await.unwrap();
+    scratch::close_to_all(&admin, name).await;
     send_rows(&rig, meanwhile);
     rig.sent();
     let reason = sink.ready(false).await;

@@ -51,6 +51,18 @@ impl Scratch {
     }
 }
 
+/// Ends all connections to a database and lets no new ones in.
+pub(crate) async fn close_to_all(admin: &Connection, name: &str) {
+    let away = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false");
+    // An autovacuum worker may be ended by a superuser only.
+    let kill = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+         WHERE datname = '{name}' AND backend_type = 'client backend'"
+    );
+    admin.batch_execute(&away).await.unwrap();
+    admin.batch_execute(&kill).await.unwrap();
+}
+
 impl Drop for Scratch {
     /// On a thread with a runtime of its own: the test's runtime cannot be waited for from inside.
     fn drop(&mut self) {
@@ -59,19 +71,10 @@ impl Drop for Scratch {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let connection = Pool::new(&admin, "test-admin").unwrap().get().await.unwrap();
+                close_to_all(&connection, &name).await;
                 // Not WITH (FORCE): that would end an autovacuum worker too, which only a superuser may. A plain DROP
                 // asks it to leave and waits.
-                let statements = [
-                    format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"),
-                    format!(
-                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                         WHERE datname = '{name}' AND backend_type = 'client backend'"
-                    ),
-                    format!("DROP DATABASE {name}"),
-                ];
-                for sql in statements {
-                    connection.batch_execute(&sql).await.unwrap();
-                }
+                connection.batch_execute(&format!("DROP DATABASE {name}")).await.unwrap();
             });
         });
         let dropped = dropping.join();

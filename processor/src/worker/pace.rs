@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-/// The longest wait. What a crash undoes is not more than that, and a hand-over commits it within a fraction of it.
+/// The longest wait: about so much work is done again after a crash.
 const LONGEST: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, Debug)]
@@ -29,10 +29,11 @@ impl Pace {
 
     /// After a commit.
     pub(super) fn committed(&mut self, backlog: bool) {
-        self.wait = match backlog {
-            true => (self.wait * 2).min(LONGEST).max(self.interval),
-            false => self.interval,
-        };
+        if backlog {
+            self.wait = (self.wait * 2).min(LONGEST).max(self.interval);
+        } else {
+            self.reset();
+        }
     }
 
     pub(super) fn reset(&mut self) {

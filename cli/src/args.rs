@@ -8,6 +8,8 @@ use crate::backtest::BacktestArgs;
 use crate::check::CheckArgs;
 use crate::demo::DemoArgs;
 use crate::dump::DumpArgs;
+use crate::maintain::MaintainArgs;
+use crate::migrate::MigrateArgs;
 use crate::reset::ResetArgs;
 use crate::settings::ConfigArgs;
 use crate::source::ProduceArgs;
@@ -93,7 +95,9 @@ pub(crate) enum Command {
     /// Create the topics that are missing and check all of them
     Topics(TopicsArgs),
     /// Bring the schema of the database up to date
-    Migrate,
+    Migrate(MigrateArgs),
+    /// Keep the database in order: partitions, roll-ups, retention, statistics
+    Maintain(MaintainArgs),
     /// Role: write trades of a source to raw-trades
     Produce(ProduceArgs),
     /// Role: compute windows and alerts of raw-trades, exactly once

@@ -5,7 +5,8 @@
 //! | `args` | the command line; its help is the manual |
 //! | `demo` | `demo`: the whole pipeline in one process, with a live view and a self-check |
 //! | `backtest` | `backtest`: the analytics over files, without any server |
-//! | `roles` | `produce`, `process`, `sink`, `migrate` |
+//! | `roles` | `produce`, `process`, `sink` |
+//! | `migrate`, `maintain` | the database's schema, and keeping it in order |
 //! | `topics` | `topics`: creates and checks |
 //! | `reset` | `reset`: the processor starts over |
 //! | `tail` | `tail`: a topic as JSON lines |
@@ -26,6 +27,8 @@ mod demo;
 mod dump;
 mod layout;
 mod lines;
+mod maintain;
+mod migrate;
 mod output;
 mod reset;
 mod roles;
@@ -67,7 +70,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(&args, loaded),
         Command::Backtest(args) => backtest::run(&args, &loaded.config),
         Command::Topics(args) => topics::run(&args, &loaded.config),
-        Command::Migrate => roles::migrate(loaded.config),
+        Command::Migrate(args) => migrate::run(&args, loaded.config),
+        Command::Maintain(args) => maintain::run(&args, loaded.config),
         Command::Produce(args) => roles::produce(&args, loaded.config),
         Command::Process => roles::process(loaded.config),
         Command::Sink => roles::sink(loaded.config),

@@ -1,4 +1,4 @@
-//! `produce`, `process`, `sink`, `migrate`: one role of the pipeline in a process of its own.
+//! `produce`, `process`, `sink`: one role of the pipeline in a process of its own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,24 +27,6 @@ pub(crate) fn sink(config: Config) -> Result<(), Failure> {
     until_stopped(config, tape_sink::run)
 }
 
-/// Brings the schema up to date, waiting while the database is away.
-pub(crate) fn migrate(config: Config) -> Result<(), Failure> {
-    until_stopped(config, async |config: Arc<Config>, shutdown| {
-        match tape_db::migrate(&config, &shutdown).await? {
-            None => println!("Stopped before the schema was up to date."),
-            Some(report) if report.applied.is_empty() => {
-                println!("The schema is up to date (version {}).", report.version);
-            }
-            Some(report) => println!(
-                "Applied {}; the schema is at version {}.",
-                report.applied.join(", "),
-                report.version
-            ),
-        }
-        Ok(())
-    })
-}
-
 /// A runtime for a process of its own.
 pub(crate) fn runtime() -> Result<Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
@@ -58,8 +40,8 @@ pub(crate) fn end(runtime: Runtime) {
     runtime.shutdown_timeout(THREADS_TIMEOUT);
 }
 
-/// Runs a role; SIGINT and SIGTERM request its stop.
-fn until_stopped<R>(config: Config, role: R) -> Result<(), Failure>
+/// Runs a role or a tool; SIGINT and SIGTERM request its stop.
+pub(crate) fn until_stopped<R>(config: Config, role: R) -> Result<(), Failure>
 where
     R: AsyncFnOnce(Arc<Config>, Shutdown) -> Result<(), Failure>,
 {

@@ -27,6 +27,12 @@ impl Error {
         Self { reaction, sqlstate: None, text: text.into() }
     }
 
+    /// Says in front where it happened.
+    pub(crate) fn within(mut self, place: &str) -> Self {
+        self.text.insert_str(0, &format!("{place}: "));
+        self
+    }
+
     /// What to do next.
     pub fn reaction(&self) -> Reaction {
         self.reaction

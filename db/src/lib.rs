@@ -4,16 +4,20 @@
 //! - [`Pool`] hands out connections with time-outs set on both sides; [`Pool::wait`] goes on asking with backoff
 //!   while the database is away and says so.
 //! - [`Error`] carries its [`Reaction`]: what the caller does next, decided by SQLSTATE in one table.
-//! - [`migrate()`] brings the schema up to date under an advisory lock and writes the settings row.
+//! - [`migrate()`] brings the schema up to date under an advisory lock and writes the settings row; [`schema`] knows its
+//!   versions, [`layout`] what the server's edition makes of it, [`maintain`] keeps it in order.
 //! - [`settings`] compares that row with the configuration.
 //!
 //! Connections are not encrypted yet: `DB_SSLMODE` comes with a later version. Until then use loopback, a Unix
 //! socket (`DB_HOST` = its folder) or an encrypted tunnel.
 
 mod error;
+pub mod layout;
+pub mod maintain;
 pub mod migrate;
 mod pool;
 mod reaction;
+pub mod schema;
 pub mod settings;
 
 pub use deadpool_postgres::Client as Connection;

@@ -6,7 +6,8 @@
 //! 3. compare the settings row, if there is one, with the configuration: refuse before anything is touched;
 //! 4. run the numbered files of `migrations/` that the database does not have, each in a transaction of its own, with
 //!    a checksum: a file that was changed after it ran is refused;
-//! 5. write the settings row; 6. run `grants.sql` for the roles that exist; 7. close, which releases the lock.
+//! 5. write the settings row; 6. bring the layout to what server and configuration say, rights included (`layout`);
+//! 7. close, which releases the lock.
 //!
 //! A connection lost on the way is the only thing repeated from step 1.
 
@@ -18,8 +19,9 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 use tracing::{info, warn};
 
+use crate::layout::{self, Server};
 use crate::settings::{self, Decision, Settings};
-use crate::{Error, Reaction, pool};
+use crate::{Error, Reaction, pool, schema};
 
 /// Key of the advisory lock: "tape" in ASCII, then 1 for migrations. One number for all versions.
 const LOCK: i64 = 0x7461_7065_0000_0001;
@@ -27,12 +29,7 @@ const LOCK: i64 = 0x7461_7065_0000_0001;
 /// How often a lock that somebody else holds is asked for again.
 const LOCK_PAUSE: Duration = Duration::from_secs(1);
 
-const GRANTS: &str = include_str!("../../migrations/grants.sql");
-
-#[allow(clippy::unwrap_used, unreachable_pub, reason = "written by the embedding macro")]
-mod embedded {
-    refinery::embed_migrations!("../migrations");
-}
+const DOWN: &str = include_str!("../../migrations/layout/down.sql");
 
 /// What a run did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,20 +38,47 @@ pub struct Report {
     pub applied: Vec<String>,
     /// Version of the schema after the run.
     pub version: i32,
+    /// The server, as it was found.
+    pub server: Server,
 }
 
 /// Runs the migrations and writes the settings row. Waits while the database is away. `Ok(None)`: the stop was
 /// requested first. `Failure::Config` for what waiting cannot mend: rights, a database that does not exist, a
 /// schema made by another version, rows computed with another slide or window.
 pub async fn migrate(config: &Config, shutdown: &Shutdown) -> Result<Option<Report>, Failure> {
+    patiently(config, shutdown, async |client, target| up(client, config, target).await).await
+}
+
+/// Takes away everything that [`migrate()`] made, rows included. Waits and refuses as it does.
+pub async fn down(config: &Config, shutdown: &Shutdown) -> Result<Option<()>, Failure> {
+    patiently(config, shutdown, async |client, target| {
+        lock(client, target).await?;
+        client.batch_execute(DOWN).await?;
+        info!(database = %target, "everything of tape is gone from the database");
+        Ok(())
+    })
+    .await
+}
+
+/// What the database holds, and what a run would do; changes nothing.
+pub async fn status(config: &Config, shutdown: &Shutdown) -> Result<Option<schema::Status>, Failure> {
+    patiently(config, shutdown, async |client, _| Ok(schema::status(client).await?)).await
+}
+
+/// Works on a connection of its own, again and again while the database is away. `None`: the stop was requested first.
+pub(crate) async fn patiently<T>(
+    config: &Config,
+    shutdown: &Shutdown,
+    work: impl AsyncFn(&mut Client, &str) -> Result<T, Stop>,
+) -> Result<Option<T>, Failure> {
     let target = pool::target(&config.db);
     for pause in pool::pauses() {
         let attempt = tokio::select! {
-            attempt = run(config, &target) => attempt,
+            attempt = run(config, &target, &work) => attempt,
             () = shutdown.requested() => return Ok(None),
         };
         match attempt {
-            Ok(report) => return Ok(Some(report)),
+            Ok(done) => return Ok(Some(done)),
             Err(Stop::Refused(text)) => return Err(Failure::Config(text)),
             Err(Stop::Failed(error)) => match error.reaction() {
                 Reaction::Retry | Reaction::DiskFull => {
@@ -65,16 +89,15 @@ pub async fn migrate(config: &Config, shutdown: &Shutdown) -> Result<Option<Repo
                 }
             },
         }
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = shutdown.requested() => return Ok(None),
+        if !shutdown.pause(pause).await {
+            return Ok(None);
         }
     }
     Ok(None)
 }
 
 /// Why an attempt ended.
-enum Stop {
+pub(crate) enum Stop {
     Refused(String),
     Failed(Error),
 }
@@ -85,9 +108,13 @@ impl<E: Into<Error>> From<E> for Stop {
     }
 }
 
-async fn run(config: &Config, target: &str) -> Result<Report, Stop> {
+async fn run<T>(
+    config: &Config,
+    target: &str,
+    work: &impl AsyncFn(&mut Client, &str) -> Result<T, Stop>,
+) -> Result<T, Stop> {
     let (mut client, connection) = connect(config).await?;
-    let result = locked(&mut client, config, target).await;
+    let result = work(&mut client, target).await;
     drop(client);
     // The connection ends by itself once its client is gone, and the server releases the lock.
     if let Err(error) = connection.await {
@@ -112,24 +139,25 @@ async fn connect(config: &Config) -> Result<(Client, JoinHandle<()>), Error> {
     Ok((client, task))
 }
 
-async fn locked(client: &mut Client, config: &Config, target: &str) -> Result<Report, Stop> {
+async fn up(client: &mut Client, config: &Config, target: &str) -> Result<Report, Stop> {
     lock(client, target).await?;
     let wanted = Settings::from(&config.processing);
     let stored = stored_settings(client).await?;
     if stored.is_some() {
         refuse_other_settings(client, stored, wanted, target).await?;
     }
-    let runner = embedded::migrations::runner();
-    let report = runner.run_async(client).await?;
+    layout::create_extension(client).await?;
+    let report = schema::runner().run_async(client).await?;
     if refuse_other_settings(client, stored, wanted, target).await? == Decision::Write {
         client.execute(settings::WRITE, &[&wanted.slide.as_secs_f64(), &wanted.window.as_secs_f64()]).await?;
         info!(database = %target, slide = ?wanted.slide, window = ?wanted.window, "settings row written");
     }
-    client.batch_execute(GRANTS).await?;
+    let server = layout::detect(client).await?;
+    layout::apply(client, &server, &config.db).await?;
     let applied: Vec<String> = report.applied_migrations().iter().map(ToString::to_string).collect();
-    let version = runner.get_migrations().iter().map(refinery::Migration::version).max().unwrap_or_default();
-    info!(database = %target, version, applied = applied.len(), "schema is up to date");
-    Ok(Report { applied, version })
+    let version = schema::newest();
+    info!(database = %target, %server, edition = server.edition.as_str(), version, applied = applied.len(), "schema is up to date");
+    Ok(Report { applied, version, server })
 }
 
 async fn lock(client: &Client, target: &str) -> Result<(), Error> {

@@ -60,7 +60,7 @@ pub(crate) fn remedy(code: &str) -> Option<&'static str> {
         "28P01" | "28000" => "check DB_USER and DB_PASSWORD",
         "3D000" => "check DB_NAME, or create the database",
         "42P01" | "42703" | "42883" | "3F000" => "run `tape migrate`",
-        "42501" => "grant the role its rights (migrations/grants.sql says which)",
+        "42501" => "grant the role its rights (migrations/layout/grants.sql says which)",
         "53100" => "make room on the database server's disk",
         "53200" => "give the database server more memory or lower its max_connections",
         "53300" => "raise max_connections on the server or lower DB_POOL_MAX",

@@ -12,7 +12,7 @@ use tape_service::config::{Config, Processing};
 use crate::{Connection, Error, Pool};
 
 /// SQLSTATE of a missing table.
-const UNDEFINED_TABLE: &str = "42P01";
+pub(crate) const UNDEFINED_TABLE: &str = "42P01";
 
 /// Length and distance of windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

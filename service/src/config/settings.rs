@@ -196,6 +196,8 @@ pub(crate) const HOUR: u64 = 60 * MINUTE;
 pub(crate) const DAY: u64 = 24 * HOUR;
 /// Windows, delays and pauses beyond a month are typing errors (and `1M` is a month, not a minute).
 pub(crate) const MONTH: u64 = 30 * DAY;
+/// One year of 365 days, ms.
+pub(crate) const YEAR: u64 = 365 * DAY;
 
 /// A setting without alias that may be shown.
 const fn open(name: &'static str, kind: Kind, default: Preset, doc: &'static str) -> Setting {

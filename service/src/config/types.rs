@@ -337,6 +337,14 @@ pub struct Database {
     pub idle_timeout: Duration,
     /// A connection is replaced after this; 0 = never.
     pub max_lifetime: Duration,
+    /// Length of a chunk or partition of the big tables, 1 h – 365 d.
+    pub chunk: Duration,
+    /// Age at which windows are compressed (TimescaleDB only); 0 = never.
+    pub compress_after: Duration,
+    /// Age at which windows and alerts are deleted; 0 = never.
+    pub retention: Duration,
+    /// Age at which roll-ups are deleted; 0 = never.
+    pub rollup_retention: Duration,
     /// Most rows of a batch, 1–100000.
     pub batch_rows: usize,
     /// Most bytes of encoded records in a batch, 1 KiB – 1 GiB.

@@ -2,7 +2,7 @@
 
 use super::Kind::{Duration, Host, Text, Whole};
 use super::Preset::Is;
-use super::{DAY, MINUTE, Setting, open, secret};
+use super::{DAY, HOUR, MINUTE, Setting, YEAR, open, secret};
 
 /// PostgreSQL itself is happy with a few hundred.
 const POOL_MAX: u64 = 1_000;
@@ -44,6 +44,30 @@ pub(super) static SETTINGS: &[Setting] = &[
         Duration { min: 0, max: DAY },
         Is("30m"),
         "A connection is replaced after this. 0: never.",
+    ),
+    open(
+        "DB_CHUNK_INTERVAL",
+        Duration { min: HOUR, max: YEAR },
+        Is("7d"),
+        "Length of a chunk (TimescaleDB) or partition (PostgreSQL) that is made from now on.",
+    ),
+    open(
+        "DB_COMPRESS_AFTER",
+        Duration { min: 0, max: 100 * YEAR },
+        Is("7d"),
+        "Age at which TimescaleDB compresses windows. 0: never.",
+    ),
+    open(
+        "DB_RETENTION",
+        Duration { min: 0, max: 100 * YEAR },
+        Is("30d"),
+        "Age at which windows and alerts are deleted from the database. 0: never.",
+    ),
+    open(
+        "DB_ROLLUP_RETENTION",
+        Duration { min: 0, max: 100 * YEAR },
+        Is("365d"),
+        "Age at which roll-ups (5 minutes, 15 minutes, 1 hour) are deleted. 0: never.",
     ),
     open(
         "SINK_BATCH_ROWS",

@@ -85,6 +85,10 @@ static ROWS: &[Row] = rows! {
     "DB_CONNECT_TIMEOUT", "3s", |c| debug(c.db.connect_timeout), "30s", "3s";
     "DB_IDLE_TIMEOUT", "0", |c| debug(c.db.idle_timeout), "600s", "0ns";
     "DB_MAX_LIFETIME", "1h", |c| debug(c.db.max_lifetime), "1800s", "3600s";
+    "DB_CHUNK_INTERVAL", "1d", |c| debug(c.db.chunk), "604800s", "86400s";
+    "DB_COMPRESS_AFTER", "0", |c| debug(c.db.compress_after), "604800s", "0ns";
+    "DB_RETENTION", "1h", |c| debug(c.db.retention), "2592000s", "3600s";
+    "DB_ROLLUP_RETENTION", "0", |c| debug(c.db.rollup_retention), "31536000s", "0ns";
     "SINK_BATCH_ROWS", "1", |c| debug(c.db.batch_rows), "5000", "1";
     "SINK_BATCH_BYTES", "1024", |c| debug(c.db.batch_bytes), "4194304", "1024";
     "SINK_LINGER", "0", |c| debug(c.db.batch_linger), "200ms", "0ns";

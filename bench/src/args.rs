@@ -9,14 +9,15 @@ use crate::ceiling::CeilingArgs;
 const ABOUT: &str = "Measures tape beside Kafka Streams and Flink on a real Kafka of its own";
 
 const LONG_ABOUT: &str = "\
-tape-bench starts a real Kafka (and for the latency section a real PostgreSQL), writes a reproducible data set, and runs tape, \
+tape-bench starts a real Kafka (and for the sections latency and sink a real PostgreSQL), writes a reproducible data set, and runs tape, \
 what bounds it, and its peers one after the other, each as a process of its own. Figures come from the operating system and \
 from Kafka. Rows of tape and of its peers are compared before any figure counts: a difference ends the run.
 
   throughput   a backlog: bare consume, consume + parse, tape, Kafka Streams, Flink, tape backtest, in interleaved rounds
   latency      a steady feed: produced → visible to a read_committed reader → row in PostgreSQL
   recovery     seconds from start to the first commit after kill -9, state kept and lost, small and large
-  growth       tape alone: symbols, partitions, windows";
+  growth       tape alone: symbols, partitions, windows
+  sink         rows from Kafka into PostgreSQL, beside a bare loop of upserts";
 
 const MANUAL: &str = "\
 EXAMPLES
@@ -94,10 +95,12 @@ pub(crate) enum Name {
     Recovery,
     /// Symbols, partitions, windows
     Growth,
+    /// Kafka into PostgreSQL
+    Sink,
 }
 
 impl Name {
-    const ALL: [Name; 4] = [Name::Throughput, Name::Latency, Name::Recovery, Name::Growth];
+    const ALL: [Name; 5] = [Name::Throughput, Name::Latency, Name::Recovery, Name::Growth, Name::Sink];
 
     pub(crate) fn text(self) -> &'static str {
         match self {
@@ -105,6 +108,7 @@ impl Name {
             Name::Latency => "latency",
             Name::Recovery => "recovery",
             Name::Growth => "growth",
+            Name::Sink => "sink",
         }
     }
 }

@@ -9,7 +9,7 @@
 //! | `tape`, `peers`, `ceiling` | who runs: tape, Kafka Streams and Flink, and what bounds them all |
 //! | `rows` | rows of windows, compared |
 //! | `feed`, `ledger`, `database` | a steady rate of trades, and when each is visible |
-//! | `throughput`, `latency`, `recovery`, `growth` | the sections |
+//! | `throughput`, `latency`, `recovery`, `growth`, `sink` | the sections |
 //! | `results`, `report`, `plot` | raw figures, and what is told of them |
 //! | `screen` | what a person sees meanwhile |
 
@@ -35,6 +35,7 @@ mod results;
 mod rig;
 mod rows;
 mod screen;
+mod sink;
 mod tape;
 mod throughput;
 mod watch;
@@ -72,7 +73,10 @@ fn bench(args: &Args) -> Result<()> {
     let mut results = Results::load(&raw)?;
     if !args.render {
         fs::create_dir_all(raw.parent().unwrap_or(Path::new(".")))?;
-        let rig = Rig::start(&args.folder, args.sections.contains(&Name::Latency))?;
+        let rig = Rig::start(
+            &args.folder,
+            [Name::Latency, Name::Sink].iter().any(|name| args.sections.contains(name)),
+        )?;
         for name in &args.sections {
             if args.quick && *name == Name::Growth {
                 continue;
@@ -108,5 +112,6 @@ fn section(rig: &Rig, args: &Args, name: Name, raw: &Path, results: &mut Results
         Name::Latency => latency::run(rig, args, &mut keep),
         Name::Growth => growth::run(rig, args, &mut keep),
         Name::Recovery => recovery::run(rig, args, &mut keep),
+        Name::Sink => sink::run(rig, args, &mut keep),
     }
 }

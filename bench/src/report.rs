@@ -118,13 +118,15 @@ fn plots(section: &str) -> &'static [(&'static str, &'static str)] {
         "latency" => &[("p99", "99 of 100 trades are visible within ms")],
         "recovery" => &[("first", "Seconds from the start of the process to the first commit")],
         "growth" => &[("cpu_whole", "Client processor time of the whole run, µs a trade")],
+        "sink" => &[("rate", "Records a second into PostgreSQL")],
         _ => &[],
     }
 }
 
 fn bars<'a>(section: &'a Section, figure: &str) -> Vec<Bar<'a>> {
     let bar = |name: &'a str| {
-        let ours = !["Kafka Streams", "Flink", "consume", "read +"].iter().any(|other| name.contains(other));
+        let ours =
+            !["Kafka Streams", "Flink", "consume", "read +", "bare"].iter().any(|other| name.contains(other));
         Some(Bar { name, value: section.spread(name, figure)?, ours })
     };
     // What reads a file is another matter.
@@ -140,11 +142,12 @@ pub(crate) fn text(results: &Results) -> String {
     let mut out = "# Benchmark results\n\nMade by `tape-bench`; do not edit. `make bench` makes it again, \
                    [results.json](results.json) has every figure of every run.\n"
         .to_owned();
-    let sections: [(&str, Writer); 4] = [
+    let sections: [(&str, Writer); 5] = [
         ("throughput", throughput),
         ("latency", others::latency),
         ("recovery", others::recovery),
         ("growth", others::growth),
+        ("sink", others::sink),
     ];
     for (name, write) in sections {
         if let Some(section) = results.sections.get(name) {

@@ -16,7 +16,7 @@ use tape_service::config::Database;
 use tokio_postgres::{Client, GenericClient};
 use tracing::{info, warn};
 
-use crate::Error;
+use crate::{Connection, Error};
 
 const PLAIN: &str = include_str!("../../migrations/layout/plain.sql");
 const HYPERTABLE: &str = include_str!("../../migrations/layout/hypertable.sql");
@@ -107,6 +107,12 @@ pub async fn detect(client: &impl GenericClient) -> Result<Server, Error> {
         (None, _) => Edition::Plain,
     };
     Ok(Server { edition, postgres: row.get(3), timescale })
+}
+
+/// True where `tape maintain` rolls up, so that whoever writes rows must mark their hours in `rollup_stale`.
+pub async fn has_marks(connection: &Connection) -> Result<bool, Error> {
+    let sql = "SELECT to_regclass('rollup_stale') IS NOT NULL";
+    Ok(connection.query_one(sql, &[]).await?.get(0))
 }
 
 /// Takes the extension into use where the server has loaded it and the database does not have it: natively partitioned

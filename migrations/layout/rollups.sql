@@ -68,15 +68,16 @@ RETURNS TABLE (
     notional_size double precision
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT date_bin(p_width, a.window_end - s.slide_duration, 'epoch'::timestamptz), a.symbol,
+    -- Settings are asked for as values: as a table of unknown size in a join they mislead the planner.
+    SELECT date_bin(p_width, a.window_end - (SELECT slide_duration FROM settings), 'epoch'::timestamptz), a.symbol,
         (array_agg(a.bar_open ORDER BY a.window_start) FILTER (WHERE a.bar_open IS NOT NULL))[1],
         max(a.bar_high), min(a.bar_low),
         (array_agg(a.bar_close ORDER BY a.window_start DESC) FILTER (WHERE a.bar_close IS NOT NULL))[1],
         sum(a.bar_volume), sum(a.bar_trades)::bigint, sum(a.bar_notional), sum(a.bar_notional_size)
-    FROM settings s, stock_aggregates a
+    FROM stock_aggregates a
     WHERE a.bar_trades > 0
-        AND a.window_start >= p_from - (s.window_duration - s.slide_duration)
-        AND a.window_start < p_to - (s.window_duration - s.slide_duration)
+        AND a.window_start >= p_from - (SELECT window_duration - slide_duration FROM settings)
+        AND a.window_start < p_to - (SELECT window_duration - slide_duration FROM settings)
     GROUP BY 1, 2
 $$;
 

@@ -135,13 +135,18 @@ impl Worker {
     }
 
     /// The database may be another one than at the start of the role (a failover, a restore).
-    fn check_settings(&self) -> Result<(), Trouble> {
+    fn check_settings(&mut self) -> Result<(), Trouble> {
         let pool = self.context.writer.pool();
-        let stored = self.context.runtime.block_on(async {
+        let (stored, schema, marks) = self.context.runtime.block_on(async {
             let connection = pool.get().await?;
-            tape_db::settings::read(&connection).await
+            let stored = tape_db::settings::read(&connection).await?;
+            let schema = tape_db::schema::check(&connection, pool).await?;
+            Ok::<_, tape_db::Error>((stored, schema, tape_db::layout::has_marks(&connection).await?))
         })?;
-        Ok(tape_db::settings::check(stored, &self.context.config, pool)?)
+        schema?;
+        tape_db::settings::check(stored, &self.context.config, pool)?;
+        self.marks = marks;
+        Ok(())
     }
 
     /// Partitions go to another member: write what waits while they are still ours. What fails is read by the next owner.
@@ -150,8 +155,8 @@ impl Worker {
         let waits = parts
             .iter()
             .filter_map(|part| self.context.names.slot(part))
-            .any(|slot| self.batch.ends().contains_key(&slot));
-        if waits && let Err(found) = self.flush() {
+            .any(|slot| self.lanes.iter().any(|lane| lane.holds(slot)));
+        if waits && let Err(found) = self.flush_all() {
             warn!("the batch of revoked partitions was not written; their next owner reads it again");
             trouble = Some(found);
         }
@@ -161,7 +166,8 @@ impl Worker {
 
     fn give_up(&mut self, parts: &[Part]) -> Result<(), Trouble> {
         let slots: BTreeSet<Slot> = parts.iter().filter_map(|part| self.context.names.slot(part)).collect();
-        self.batch.remove(&slots);
+        let settled = self.settle();
+        self.lanes.iter_mut().for_each(|lane| lane.batch.remove(&slots));
         self.owed.retain(|slot, _| !slots.contains(slot));
         self.unanswered.retain(|part| !parts.contains(part));
         for &slot in &slots {
@@ -174,6 +180,7 @@ impl Worker {
             // The answer cannot be given later; a new consumer owes none.
             Trouble::Later { why, .. } => Trouble::Renew { why },
             other => other,
-        })
+        })?;
+        settled
     }
 }

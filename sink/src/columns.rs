@@ -138,7 +138,7 @@ impl<'a> AlertColumns<'a> {
 }
 
 /// Milliseconds since the epoch as the client's time. Entries outside its range were refused on their way in.
-fn instant(ms: i64) -> SystemTime {
+pub(crate) fn instant(ms: i64) -> SystemTime {
     let distance = Duration::from_millis(ms.unsigned_abs());
     if ms < 0 { UNIX_EPOCH - distance } else { UNIX_EPOCH + distance }
 }

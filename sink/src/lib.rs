@@ -10,12 +10,13 @@
 //!   come from and the reason, before their offset is moved. More than half of the last thousand: the sink stops.
 //! - While the database is away the sink waits with backoff, is not ready, and says why; memory stays flat.
 //!
-//! One thread does the work (`worker`); `writer` alone knows the order of a commit.
+//! One thread decides (`worker`), others write (`lanes`); `writer` alone knows the order of a commit.
 //!
 //! | file | what |
 //! |---|---|
 //! | `entry`, `letter` | a record, judged; a dead letter |
 //! | `batch`, `order`, `columns`, `statement` | what is written, and how |
+//! | `lanes` | batches that fill while others are written |
 //! | `bisect`, `breaker` | rows that are refused |
 //! | `partitions`, `start`, `assignment` | whose partitions, from where |
 //! | `flush`, `rounds`, `trouble` | a batch's way, the second's round, errors by reaction |
@@ -28,6 +29,7 @@ mod columns;
 mod dead_letters;
 mod entry;
 mod flush;
+mod lanes;
 mod letter;
 mod meter;
 mod order;
@@ -81,7 +83,7 @@ pub async fn run(config: Arc<Config>, shutdown: Shutdown) -> Result<(), Failure>
     let names = Names::new(&config.topics);
     let context = Context {
         clients: Clients::new(&config.kafka, &group),
-        writer: Writer::new(pool, group.clone(), names.clone()),
+        writer: Writer::new(pool, group.clone(), names.clone(), config.processing.slide),
         group,
         names,
         health,
@@ -131,8 +133,13 @@ async fn database_is_ours(
             warn!(database = pool.target(), %error, "waiting for the database");
         };
         let Some(connection) = pool.wait(shutdown, on_wait).await.map_err(refused)? else { return Ok(false) };
-        match tape_db::settings::read(&connection).await {
-            Ok(stored) => {
+        let found = async {
+            let schema = tape_db::schema::check(&connection, pool).await?;
+            Ok::<_, tape_db::Error>((schema, tape_db::settings::read(&connection).await?))
+        };
+        match found.await {
+            Ok((schema, stored)) => {
+                schema?;
                 tape_db::settings::check(stored, config, pool)?;
                 return Ok(true);
             }

@@ -37,6 +37,13 @@ INSERT INTO breakout_alerts (symbol, \"timestamp\", current_price, window_avg, s
 SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::float8[], $4::float8[], $5::text[], $6::text[])
 ON CONFLICT (symbol, \"timestamp\", type, signal) DO NOTHING";
 
+/// Marks hours ($1) whose bars change, for `tape maintain`: each connection in rows of its own, so that writers do not wait for
+/// each other.
+pub(crate) const MARK_HOURS: &str = "\
+INSERT INTO rollup_stale (hour, writer)
+SELECT h.hour, pg_backend_pid() FROM unnest($1::timestamptz[]) AS h (hour)
+ON CONFLICT (hour, writer) DO UPDATE SET marked_at = now()";
+
 /// Moves offsets from what is expected: $1 group, then topics, partitions, expected and new offsets. Counts those that
 /// were as expected. The rows are locked in the order of their key.
 pub(crate) const ADVANCE: &str = "\

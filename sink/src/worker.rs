@@ -1,4 +1,4 @@
-//! The sink's one thread: it owns consumer, batch and partitions alone, and turns one loop.
+//! The sink's loop: one thread owns consumer, partitions and what waits in the lanes; only writing is done beside it.
 //!
 //! A turn: answer the group's events → start parked partitions → consume into the batch → write the batch when it is
 //! due → once a second measure lag. Nothing else moves anything.
@@ -16,12 +16,13 @@ use tape_kafka::{Admin, Clients, CommitMode, GroupConsumer, GroupSpec, Part, Rea
 use tape_service::health::Heartbeat;
 use tape_service::{Backoff, Config, Failure, Health, Shutdown};
 use tokio::runtime::Handle;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
-use crate::batch::{Batch, Limits};
+use crate::batch::Limits;
 use crate::breaker::Breaker;
 use crate::dead_letters::DeadLetters;
 use crate::entry::{Entry, Incoming};
+use crate::lanes::{Lane, lane_of};
 use crate::meter::Meter;
 use crate::partitions::Partitions;
 use crate::rounds::Rounds;
@@ -95,8 +96,12 @@ pub(crate) struct Worker {
     pub(crate) unanswered: Vec<Part>,
     /// The group has answered at least once.
     pub(crate) joined: bool,
-    pub(crate) batch: Batch,
+    pub(crate) lanes: Vec<Lane>,
     pub(crate) limits: Limits,
+    /// Hours that are written to are marked for `tape maintain`.
+    pub(crate) marks: bool,
+    /// Keys in the batch that failed last.
+    pub(crate) failed_keys: usize,
     pub(crate) breaker: Breaker,
     /// Where the last failed batch ended: until the table stands there, the sink is not ready.
     pub(crate) owed: BTreeMap<Slot, i64>,
@@ -132,8 +137,10 @@ impl Worker {
             partitions: Partitions::default(),
             unanswered: Vec::new(),
             joined: false,
-            batch: Batch::default(),
+            lanes: Lane::all(&context)?,
             limits: configured_limits(config),
+            marks: false,
+            failed_keys: 0,
             breaker: Breaker::default(),
             owed: BTreeMap::new(),
             backoff: Backoff::new(PAUSE_FIRST, PAUSE_LONGEST),
@@ -157,8 +164,8 @@ impl Worker {
                     self.retreat(&why, if slow { "slow" } else { "later" }, slow)
                 }
                 Err(Trouble::Split { why }) => {
-                    self.limits.rows = (self.batch.len() / 2).max(1);
-                    self.retreat(&why, "split", self.batch.len() <= 1);
+                    self.limits.rows = (self.failed_keys / 2).max(1);
+                    self.retreat(&why, "split", self.failed_keys <= 1);
                 }
                 Err(Trouble::Renew { why }) => {
                     self.forget_lag();
@@ -183,27 +190,29 @@ impl Worker {
             self.start_parked()?;
         }
         self.consume()?;
-        if self.batch.is_due(&self.limits, Instant::now()) {
-            self.flush()?;
-        }
+        self.flush_due()?;
         self.round()
     }
 
-    /// Takes what is there, up to the batch's room, waiting no longer than the batch or the group may wait.
+    /// Takes what is there, up to the room of the fullest lane, waiting no longer than a lane or the group may wait.
     fn consume(&mut self) -> Result<(), Trouble> {
         let now = Instant::now();
-        let room = self.batch.room(&self.limits).min(CHUNK);
-        let wait = self.batch.time_left(&self.limits, now).map_or(TICK, |left| left.min(TICK));
-        if room == 0 {
-            return Ok(());
+        if let Some(full) = self.lanes.iter().position(|lane| lane.batch.room(&self.limits) == 0) {
+            // What is full and not being written is launched behind this.
+            return self.land(full, TICK);
         }
-        let Self { consumer, partitions, batch, meter, context, .. } = self;
+        let rooms = self.lanes.iter().map(|lane| lane.batch.room(&self.limits));
+        let room = rooms.min().unwrap_or_default().min(CHUNK);
+        let wait = self.lanes.iter().filter_map(|lane| lane.patience(&self.limits, now)).min();
+        let wait = wait.unwrap_or(TICK).min(TICK);
+        let Self { consumer, partitions, lanes, meter, context, .. } = self;
+        let count = lanes.len();
         let mut take = |record: tape_kafka::Record<'_>| {
             let Some(table) = context.names.table(record.topic) else { return };
             let slot = Slot { table, partition: record.partition };
             if partitions.accept(slot, record.offset) {
                 meter.consumed(table);
-                batch.push(Entry::judge(incoming(slot, &record)), now);
+                lanes[lane_of(slot, count)].batch.push(Entry::judge(incoming(slot, &record)), now);
             }
         };
         match consumer.consume(room, wait, &mut take) {
@@ -244,13 +253,17 @@ impl Worker {
         self.meter.retry(reason);
         self.context.health.set_ready(false, why);
         self.waiting_for = Some(why.to_owned());
+        // What other lanes are writing meanwhile may go through; the start asks the database in any case.
+        if let Err(trouble) = self.settle() {
+            debug!(?trouble, "another lane failed too");
+        }
         warn!(
             reason,
             pause_ms = pause.as_millis() as u64,
-            dropped_records = self.batch.len(),
+            dropped_records = self.waiting(),
             "{why}; what is not written is read again after a pause"
         );
-        self.batch.clear();
+        self.lanes.iter_mut().for_each(|lane| lane.batch.clear());
         for slot in self.partitions.park_all() {
             let part = self.context.names.part(slot);
             if let Err(error) = self.consumer.stop(&part, ANSWER_TIMEOUT) {
@@ -258,6 +271,11 @@ impl Worker {
                 warn!(%part, %error, "could not park the partition");
             }
         }
+    }
+
+    /// Records that wait to be written.
+    fn waiting(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.batch.len()).sum()
     }
 
     /// Readiness and its reason.
@@ -283,11 +301,8 @@ impl Worker {
     /// Writes what waits, tells Kafka, leaves the group.
     fn finish(mut self) {
         self.context.health.set_ready(false, "stopping");
-        if !self.batch.is_empty() && self.flush().is_err() {
-            warn!(
-                records = self.batch.len(),
-                "the last batch was not written; the next start reads it again"
-            );
+        if let Err(trouble) = self.flush_all() {
+            warn!(?trouble, "the last batch was not written; the next start reads it again");
         }
         let hints = self.hints();
         if !hints.is_empty()

@@ -5,8 +5,8 @@
 //! 1. BEGIN.
 //! 2. Move the offsets of every partition in the batch, each from the value that it must have. This locks them, so of
 //!    two owners the second waits here and then finds another value.
-//! 3. A savepoint. 4. Rows. 5. Alerts. (1–5 are one round trip.)
-//! 6. COMMIT.
+//! 3. A savepoint. 4. Rows. 5. Alerts. 6. Marks of the hours that rows lie in. (1–6 are one round trip.)
+//! 7. COMMIT.
 //!
 //! What may come of it:
 //! - **Committed**: rows and offsets stand, or neither does.
@@ -16,18 +16,18 @@
 //!   savepoint of its own, and rolled back whole: nothing is written before the culprits are safe in the dead-letter topic.
 //! - An error: the connection is thrown away, so the server rolls back.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
 
 use futures::join;
 use tape_db::{Connection, Error, Pool, Reaction, Statement, ToSql};
 use tape_proto::messages::{BreakoutAlert, StockAggregate};
 
 use crate::bisect::Bisect;
-use crate::columns::{AggregateColumns, AlertColumns};
+use crate::columns::{AggregateColumns, AlertColumns, instant};
 use crate::letter::{REFUSED, Refusal};
 use crate::slot::{Names, Slot};
-use crate::statement::{ADVANCE, CREATE_OFFSETS, INSERT_ALERTS, READ_OFFSETS, UPSERT_AGGREGATES};
+use crate::statement::{ADVANCE, CREATE_OFFSETS, INSERT_ALERTS, MARK_HOURS, READ_OFFSETS, UPSERT_AGGREGATES};
 
 /// Longest time for a whole transaction, seen from here. The server's own statement time-out (30 s) comes first when
 /// it is the server that is slow; this one notices a network that swallows everything.
@@ -44,6 +44,8 @@ pub(crate) struct Work<'a> {
     pub(crate) moves: Vec<Move>,
     /// Most culprits to look for: beyond it the caller stops anyhow.
     pub(crate) culprits_max: usize,
+    /// Hours are marked for the roll-ups.
+    pub(crate) marks: bool,
 }
 
 /// One offset's way.
@@ -71,11 +73,13 @@ pub(crate) struct Writer {
     pool: Pool,
     group: String,
     names: Names,
+    /// Length of a bar.
+    slide: Duration,
 }
 
 impl Writer {
-    pub(crate) fn new(pool: Pool, group: String, names: Names) -> Self {
-        Self { pool, group, names }
+    pub(crate) fn new(pool: Pool, group: String, names: Names, slide: Duration) -> Self {
+        Self { pool, group, names, slide }
     }
 
     pub(crate) fn pool(&self) -> &Pool {
@@ -162,13 +166,14 @@ impl<'a> Transaction<'a> {
         let expected: Vec<i64> = moves.iter().map(|step| step.expected).collect();
         let next: Vec<i64> = moves.iter().map(|step| step.next).collect();
         let advance: [&(dyn ToSql + Sync); 5] = [&writer.group, &topics, &partitions, &expected, &next];
-        // The futures send in this order when they are first polled: five statements, one round trip.
-        let (begun, advanced, point, rows, alerts) = join!(
+        // The futures send in this order when they are first polled: all statements, one round trip.
+        let (begun, advanced, point, rows, alerts, marked) = join!(
             self.plain("BEGIN"),
             async { Ok::<u64, Error>(self.connection.execute(&self.advance, &advance).await?) },
             self.plain("SAVEPOINT batch"),
             self.write_rows(&work.rows),
             self.write_alerts(&work.alerts),
+            self.mark(work, writer.slide),
         );
         begun?;
         if advanced? != moves.len() as u64 {
@@ -176,7 +181,7 @@ impl<'a> Transaction<'a> {
             return Ok(Written::Fenced);
         }
         point?;
-        match rows.and_then(|rows| Ok((rows, alerts?))) {
+        match rows.and_then(|rows| Ok((rows, alerts?))).and_then(|counts| marked.map(|()| counts)) {
             Ok((rows, alerts)) => {
                 self.plain("COMMIT").await?;
                 Ok(Written::Committed { rows, alerts })
@@ -252,9 +257,29 @@ impl<'a> Transaction<'a> {
         Ok(self.connection.execute(&self.alerts, &columns.parameters()).await?)
     }
 
+    async fn mark(&self, work: &Work<'_>, slide: Duration) -> Result<(), Error> {
+        let hours = if work.marks { hours(&work.rows, slide) } else { BTreeSet::new() };
+        if hours.is_empty() {
+            return Ok(());
+        }
+        // Asked for here and not before: the table is not there where continuous aggregates do its work.
+        let statement = self.connection.prepare_cached(MARK_HOURS).await?;
+        let hours: Vec<SystemTime> = hours.into_iter().map(instant).collect();
+        self.connection.execute(&statement, &[&hours]).await?;
+        Ok(())
+    }
+
     async fn plain(&self, sql: &str) -> Result<(), Error> {
         Ok(self.connection.batch_execute(sql).await?)
     }
+}
+
+/// Hours, in ms, in which the bars of these rows start.
+fn hours(rows: &[(usize, &StockAggregate)], slide: Duration) -> BTreeSet<i64> {
+    const HOUR_MS: i64 = 3_600_000;
+    let slide = i64::try_from(slide.as_millis()).unwrap_or_default();
+    let with_bar = rows.iter().filter(|(_, row)| row.bar_trades > 0);
+    with_bar.map(|(_, row)| (row.window_end - slide).div_euclid(HOUR_MS) * HOUR_MS).collect()
 }
 
 fn refusal(error: &Error) -> Refusal {

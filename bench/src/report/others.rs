@@ -1,10 +1,10 @@
-//! Latency, recovery and growth.
+//! Latency, recovery, growth and sink.
 
 use std::fmt::Write as _;
 
 use super::tables::{Column, Promise, head, promises, table};
 use crate::results::Section;
-use crate::{growth, latency, recovery};
+use crate::{growth, latency, recovery, sink};
 
 const LATENCY: &[Column] = &[
     ("p50 ms", "p50", 1),
@@ -55,6 +55,19 @@ const GROWTH: &[Column] = &[
 ];
 const READ_GROWTH: &str = "\
 tape alone, a backlog, default settings but for the window and the output mode. Update rows are written once a second for each open window that changed.";
+
+const SINK: &[Column] = &[
+    ("records/s", "rate", 0),
+    ("client µs/record", "cpu", 2),
+    ("first commit s", "first", 2),
+    ("seconds", "seconds", 2),
+    ("peak MiB", "peak", 0),
+    ("rows in the table", "rows", 0),
+];
+const READ_SINK: &str = "\
+Rows of windows (protobuf, three partitions) that wait in Kafka, into an empty table of a PostgreSQL on the same cores. The bare loop holds the same rows as \
+arrays, ready made, and upserts them by UNNEST, 5,000 a transaction, on one connection, with the sink's conflict rule. The sink's rate is taken from its first commit to its last. The \
+backlog: each of 1,000 symbols has a window that is rewritten 300 times before the next; the sink reads all of it and writes the newest of each batch.";
 
 pub(super) fn latency(out: &mut String, section: &Section) {
     head(out, "Latency", section);
@@ -126,4 +139,18 @@ pub(super) fn growth(out: &mut String, section: &Section) {
     promises(out, section, &promised);
     let _ = writeln!(out, "{READ_GROWTH}\n");
     table(out, section, &section.names(), GROWTH);
+}
+
+pub(super) fn sink(out: &mut String, section: &Section) {
+    head(out, "Sink", section);
+    let ratio = Promise {
+        what: "rows/s, tape sink : bare loop".to_owned(),
+        figure: "rate",
+        of: sink::SINK.to_owned(),
+        to: Some(sink::BARE.to_owned()),
+        wanted: "≥ 0.8",
+    };
+    promises(out, section, &[ratio]);
+    let _ = writeln!(out, "{READ_SINK}\n");
+    table(out, section, &section.names(), SINK);
 }

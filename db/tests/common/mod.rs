@@ -1,6 +1,7 @@
 //! What the schema's tests write into a scratch database, and ask it.
 
 #![allow(clippy::unwrap_used, reason = "a failed step of the scaffold is a failed test")]
+#![allow(dead_code, reason = "each file of tests uses a part of it")]
 
 use crate::scratch::Scratch;
 

@@ -62,6 +62,22 @@ fn room_shrinks_with_rows_and_ends_with_bytes() {
 }
 
 #[test]
+fn rows_of_one_key_are_one() {
+    let start = Instant::now();
+    let mut batch = Batch::default();
+    for revision in 0..23 {
+        let mut next = entry(0, 0, 1);
+        next.offset = revision;
+        batch.push(next, start);
+        assert_eq!(batch.keys(), 1);
+        assert!(!batch.is_due(&LIMITS, start), "after {revision}");
+    }
+    batch.push(entry(0, 0, 1), start);
+    assert!(batch.is_due(&LIMITS, start), "memory is bounded even so");
+    assert_eq!((batch.rows().len(), batch.room(&LIMITS)), (1, 0));
+}
+
+#[test]
 fn ends_are_the_offsets_after_the_last_entries() {
     let mut batch = Batch::default();
     for (partition, offset) in [(0, 5), (1, 9), (0, 7), (1, 10)] {

@@ -73,8 +73,11 @@ fn alert(symbol: &str, timestamp: i64) -> BreakoutAlert {
     }
 }
 
+/// Length of a bar.
+const SLIDE: Duration = Duration::from_secs(60);
+
 fn writer(scratch: &Scratch) -> Writer {
-    Writer::new(scratch.pool(), "group".to_owned(), Names::new(&scratch.config.topics))
+    Writer::new(scratch.pool(), "group".to_owned(), Names::new(&scratch.config.topics), SLIDE)
 }
 
 fn indexed<T>(items: &[T]) -> Vec<(usize, &T)> {
@@ -87,6 +90,7 @@ fn work<'a>(rows: &'a [StockAggregate], alerts: &'a [BreakoutAlert], moves: &[Mo
         alerts: crate::order::distinct_alerts(indexed(alerts)),
         moves: moves.to_vec(),
         culprits_max: 100,
+        marks: false,
     }
 }
 
@@ -361,4 +365,28 @@ async fn a_schema_that_is_not_ours_stops_with_the_remedy() {
     let error = writer(&scratch).read(&[SLOT]).await.unwrap_err();
     assert_eq!(error.reaction(), Reaction::Config);
     assert!(error.to_string().contains("tape migrate"), "{error}");
+}
+
+#[tokio::test]
+async fn hours_with_bars_are_marked() {
+    const HOUR_MS: i64 = 3_600_000;
+    let scratch = Scratch::migrated().await;
+    let writer = ready(&scratch).await;
+    let bar = |window_end: i64, trades: u64| StockAggregate {
+        symbol: "A".to_owned(),
+        window_start: window_end - 300_000,
+        window_end,
+        trade_count: 1,
+        bar_trades: trades,
+        ..StockAggregate::default()
+    };
+    // A bar lies in the hour of its start, one slide before the end of its window; one without trades adds nothing.
+    let rows =
+        [bar(HOUR_MS, 1), bar(HOUR_MS + 60_000, 1), bar(5 * HOUR_MS + 60_000, 0), bar(-HOUR_MS + 59_999, 2)];
+    let marked = Work { marks: true, ..work(&rows, &[], &[step(0, 4)]) };
+    assert!(matches!(writer.write(&marked).await.unwrap(), Written::Committed { rows: 4, .. }));
+    let sql = "SELECT DISTINCT (extract(epoch FROM hour) / 3600)::bigint FROM rollup_stale ORDER BY 1";
+    let hours = scratch.connection().await.query(sql, &[]).await.unwrap();
+    let hours: Vec<i64> = hours.iter().map(|row| row.get(0)).collect();
+    assert_eq!(hours, [-2, 0, 1]);
 }

@@ -10,6 +10,7 @@ use crate::demo::DemoArgs;
 use crate::dump::DumpArgs;
 use crate::maintain::MaintainArgs;
 use crate::migrate::MigrateArgs;
+use crate::replay::ReplayArgs;
 use crate::reset::ResetArgs;
 use crate::settings::ConfigArgs;
 use crate::source::ProduceArgs;
@@ -108,6 +109,8 @@ pub(crate) enum Command {
     Tail(TailArgs),
     /// Start the processor's computation over: empty its state and move its offsets
     Reset(ResetArgs),
+    /// Send dead letters again, once their reason is mended
+    ReplayDlq(ReplayArgs),
     /// Say whether the pipeline is well: members, tasks, lag, watermarks
     Status(StatusArgs),
     /// Print a store, the changelog or a topic as it stands, to its end

@@ -9,6 +9,7 @@
 //! | `migrate`, `maintain` | the database's schema, and keeping it in order |
 //! | `topics` | `topics`: creates and checks |
 //! | `reset` | `reset`: the processor starts over |
+//! | `replay` | `replay-dlq`: dead letters go back to where they came from |
 //! | `tail` | `tail`: a topic as JSON lines |
 //! | `status` | `status`: groups, lag, tasks |
 //! | `check` | `check`: store, changelog and input against each other |
@@ -30,6 +31,7 @@ mod lines;
 mod maintain;
 mod migrate;
 mod output;
+mod replay;
 mod reset;
 mod roles;
 mod settings;
@@ -77,6 +79,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Sink => roles::sink(loaded.config),
         Command::Tail(args) => tail::run(&args, &loaded.config),
         Command::Reset(args) => reset::run(&args, &loaded.config),
+        Command::ReplayDlq(args) => replay::run(&args, &loaded.config),
         Command::Status(args) => status::run(&args, &loaded.config),
         Command::Check(args) => check::run(&args, &loaded.config),
         Command::Dump(args) => dump::run(&args, &loaded.config),

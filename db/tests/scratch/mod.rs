@@ -1,6 +1,7 @@
 //! A database of its own for each test, dropped at the end. Also used by the tests of `tape-sink`.
 
 #![allow(clippy::unwrap_used, reason = "a failed step of the scaffold is a failed test")]
+#![allow(dead_code, reason = "each file of tests uses a part of it")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

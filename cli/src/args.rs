@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::backtest::BacktestArgs;
+use crate::backup::{BackupArgs, RestoreArgs};
 use crate::check::CheckArgs;
 use crate::demo::DemoArgs;
 use crate::dump::DumpArgs;
@@ -47,6 +48,10 @@ EXAMPLES
       tape backtest trades.jsonl
   Compute everything again, after a change of the window:
       tape reset --to earliest --dry-run
+
+  One backup a day, a week of them, and the way back:
+      tape backup --dir /var/backups/tape --keep 7
+      tape restore /var/backups/tape/stockdb-20261128T020000Z-postgresql-15.dump --yes
 
   Is it well, what does the state hold, and is it right:
       tape status --watch
@@ -99,6 +104,10 @@ pub(crate) enum Command {
     Migrate(MigrateArgs),
     /// Keep the database in order: partitions, roll-ups, retention, statistics
     Maintain(MaintainArgs),
+    /// Write a dump of the database and a manifest of its rows
+    Backup(BackupArgs),
+    /// Bring a backup back into an empty database and verify it
+    Restore(RestoreArgs),
     /// Role: write trades of a source to raw-trades
     Produce(ProduceArgs),
     /// Role: compute windows and alerts of raw-trades, exactly once

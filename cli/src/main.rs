@@ -7,6 +7,7 @@
 //! | `backtest` | `backtest`: the analytics over files, without any server |
 //! | `roles` | `produce`, `process`, `sink` |
 //! | `migrate`, `maintain` | the database's schema, and keeping it in order |
+//! | `backup` | `backup`, `restore`: dumps whose rows are counted |
 //! | `topics` | `topics`: creates and checks |
 //! | `reset` | `reset`: the processor starts over |
 //! | `replay` | `replay-dlq`: dead letters go back to where they came from |
@@ -23,6 +24,7 @@
 
 mod args;
 mod backtest;
+mod backup;
 mod check;
 mod demo;
 mod dump;
@@ -74,6 +76,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Topics(args) => topics::run(&args, &loaded.config),
         Command::Migrate(args) => migrate::run(&args, loaded.config),
         Command::Maintain(args) => maintain::run(&args, loaded.config),
+        Command::Backup(args) => backup::backup(&args, loaded.config),
+        Command::Restore(args) => backup::restore(&args, loaded.config),
         Command::Produce(args) => roles::produce(&args, loaded.config),
         Command::Process => roles::process(loaded.config),
         Command::Sink => roles::sink(loaded.config),

@@ -6,11 +6,13 @@
 //! - [`Error`] carries its [`Reaction`]: what the caller does next, decided by SQLSTATE in one table.
 //! - [`migrate()`] brings the schema up to date under an advisory lock and writes the settings row; [`schema`] knows its
 //!   versions, [`layout`] what the server's edition makes of it, [`maintain`] keeps it in order.
+//! - [`backup`] makes dumps whose rows are counted, and brings them back.
 //! - [`settings`] compares that row with the configuration.
 //!
 //! Connections are not encrypted yet: `DB_SSLMODE` comes with a later version. Until then use loopback, a Unix
 //! socket (`DB_HOST` = its folder) or an encrypted tunnel.
 
+pub mod backup;
 mod error;
 pub mod layout;
 pub mod maintain;

@@ -113,7 +113,7 @@ async fn run<T>(
     target: &str,
     work: &impl AsyncFn(&mut Client, &str) -> Result<T, Stop>,
 ) -> Result<T, Stop> {
-    let (mut client, connection) = connect(config).await?;
+    let (mut client, connection) = connect(config, "migrate").await?;
     let result = work(&mut client, target).await;
     drop(client);
     // The connection ends by itself once its client is gone, and the server releases the lock.
@@ -123,8 +123,12 @@ async fn run<T>(
     result
 }
 
-async fn connect(config: &Config) -> Result<(Client, JoinHandle<()>), Error> {
-    let application = format!("{}-migrate", config.app_id);
+/// A connection of its own, without a statement time-out; `purpose` is what the server's own tools show.
+pub(crate) async fn connect(
+    config: &Config,
+    purpose: &'static str,
+) -> Result<(Client, JoinHandle<()>), Error> {
+    let application = format!("{}-{purpose}", config.app_id);
     let settings = pool::client_config(&config.db, &application);
     // The client's own time-out ends with the TCP handshake; a server may also be silent after it.
     let (client, connection) =
@@ -133,7 +137,7 @@ async fn connect(config: &Config) -> Result<(Client, JoinHandle<()>), Error> {
         })??;
     let task = tokio::spawn(async move {
         if let Err(error) = connection.await {
-            warn!(error = %Error::from(error), "the migration's connection broke");
+            warn!(purpose, error = %Error::from(error), "the connection to the database broke");
         }
     });
     Ok((client, task))
@@ -160,7 +164,8 @@ async fn up(client: &mut Client, config: &Config, target: &str) -> Result<Report
     Ok(Report { applied, version, server })
 }
 
-async fn lock(client: &Client, target: &str) -> Result<(), Error> {
+/// Held until the connection ends: nobody migrates meanwhile.
+pub(crate) async fn lock(client: &Client, target: &str) -> Result<(), Error> {
     let mut said = false;
     loop {
         let row = client.query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK]).await?;

@@ -20,9 +20,10 @@ fn help_is_a_manual() {
     let output = tape(&["--help"], &[]);
     assert_eq!(output.status.code(), Some(0));
     let help = text(&output.stdout);
-    for command in
-        ["demo", "backtest", "topics", "migrate", "produce", "process", "sink", "tail", "reset", "config"]
-    {
+    for command in [
+        "demo", "backtest", "topics", "migrate", "backup", "restore", "produce", "process", "sink", "tail",
+        "reset", "config",
+    ] {
         let is_listed = |line: &str| line.trim_start().starts_with(&format!("{command} "));
         assert!(help.lines().any(is_listed), "{command} is not listed:\n{help}");
         let own = tape(&[command, "--help"], &[]);
@@ -48,6 +49,9 @@ fn mistakes_of_the_command_line_exit_64() {
         (&["tail"], "<TOPIC>"),
         (&["tail", "nonsense"], "nonsense: not a topic of tape"),
         (&["tail", "raw-trades", "--from=-5"], "--from"),
+        (&["backup"], "--dir <DIR>"),
+        (&["backup", "--dir", "x", "--keep", "0"], "--keep"),
+        (&["restore", "x.dump"], "--yes"),
         (&["reset"], "--to <WHERE>"),
         (&["reset", "--to", "yesterday"], "write earliest, latest"),
         (&["demo", "--seconds", "0"], "--seconds"),

@@ -26,7 +26,7 @@ const VIEWS: &str = include_str!("../../migrations/layout/views.sql");
 const GRANTS: &str = include_str!("../../migrations/layout/grants.sql");
 
 /// SQLSTATE of a right that is missing.
-const NO_RIGHT: &str = "42501";
+pub(crate) const NO_RIGHT: &str = "42501";
 
 /// What the server's TimescaleDB allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

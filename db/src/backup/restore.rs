@@ -23,7 +23,7 @@ use super::manifest::Manifest;
 use super::session::Session;
 use super::tables;
 use super::tool::{Ended, Program, Tools, major};
-use crate::layout::{self, Server};
+use crate::layout::{self, NO_RIGHT, Server};
 use crate::settings::Settings;
 use crate::{Error, Reaction, migrate, schema};
 
@@ -39,8 +39,8 @@ pub struct Restored {
 }
 
 /// Brings a dump back and verifies it; waits while the database is away. `Ok(None)`: the stop was requested first; a plain
-/// database is then as it was. `Failure::Config`: what must be corrected before a new attempt; nothing was changed.
-/// `Failure::Other`: `pg_restore` failed, or what was restored is not what the manifest says.
+/// database is then as it was, unless its rows were being counted already. `Failure::Config`: what must be corrected before
+/// a new attempt; no table was made. `Failure::Other`: `pg_restore` failed, or what was restored is not what the manifest says.
 pub async fn restore(
     config: &Config,
     dump: &Path,
@@ -140,13 +140,10 @@ type Judged = Result<Result<(), String>, Error>;
 impl Work<'_> {
     async fn run(&self, shutdown: &Shutdown) -> Result<Option<()>, Failure> {
         let session = self.session;
-        for step in [true, false] {
-            let judged = async { if step { self.judge().await } else { self.prepare().await } };
-            match session.unless_stopped(shutdown, judged).await? {
-                None => return Ok(None),
-                Some(judged) => judged.map_err(Failure::Config)?,
-            }
-        }
+        let Some(judged) = session.unless_stopped(shutdown, self.judge()).await? else { return Ok(None) };
+        judged.map_err(Failure::Config)?;
+        let Some(prepared) = session.unless_stopped(shutdown, self.prepare()).await? else { return Ok(None) };
+        prepared.map_err(Failure::Config)?;
         let ended = self.fill(shutdown).await?;
         match ended {
             Ended::Stopped => return Ok(None),
@@ -220,10 +217,20 @@ impl Work<'_> {
                 }
             }
         }
-        if self.manifest.timescale.is_some() {
-            client.batch_execute("SELECT timescaledb_pre_restore()").await?;
+        if self.manifest.timescale.is_none() {
+            return Ok(Ok(()));
         }
-        Ok(Ok(()))
+        match client.batch_execute("SELECT timescaledb_pre_restore()").await.map_err(Error::from) {
+            Ok(()) => Ok(Ok(())),
+            Err(error) if error.sqlstate() == Some(NO_RIGHT) => {
+                let (target, role) = (&self.session.target, quoted(&self.config.db.user, '"'));
+                Ok(Err(format!(
+                    "database {target}: TimescaleDB lets only a superuser restore: ALTER ROLE {role} SUPERUSER before, ALTER ROLE \
+                     {role} NOSUPERUSER afterwards"
+                )))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// `pg_restore`. TimescaleDB's restoring mode ends in any case: in it the database is of no use.

@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export MINUTES ?= 2
 export SEED ?=
-.PHONY: help fuzz bench bench-quick bench-backtest bench-counts bench-micro chaos chaos-mutations demo test check fmt deny build install servers stop clean-local
+.PHONY: help fuzz bench bench-quick bench-backtest bench-counts bench-micro chaos chaos-mutations demo test check fmt deny promtool build install servers stop clean-local
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -38,6 +38,9 @@ fmt: ## formats all Rust code
 
 deny: ## licences, bans and sources of all dependencies (installs cargo-deny beside the target folder: minutes, once)
 	@deploy/local/deny.sh
+
+promtool: ## configuration, rules and tests of rules of prometheus/, by Prometheus' own tool (installs that one program)
+	@deploy/local/promtool.sh
 
 bench: build ## tape beside Kafka Streams and Flink on a real Kafka: throughput, latency, recovery, growth; tens of minutes on a machine with nothing else to do
 	@bench/run.sh

@@ -4,6 +4,7 @@
 #   install.sh             as root, or through sudo; prints one line per package it installs
 #   install.sh --check     installs nothing: exit 0 when everything is there, else says what is missing and exits 69
 #   VALGRIND=1 install.sh  Valgrind, too, for `make bench-counts`
+#   PROMTOOL=1 install.sh  promtool, too, for `make promtool`: the one program, not the server that it comes with
 #
 # Needed: Java 17 or newer and Maven (they fetch and run Kafka), PostgreSQL 14 or newer (server programs only: no
 # cluster of the system is created, started or touched), clang with libclang, make and perl (they build RocksDB,
@@ -33,6 +34,7 @@ perl:perl_is_complete:perl
 ps:has ps:procps
 LIST
     [ -z "${VALGRIND:-}" ] || echo Valgrind:has valgrind:valgrind
+    [ -z "${PROMTOOL:-}" ] || echo "promtool $PROMTOOL_MIN or newer:find_promtool:prometheus"
 }
 
 # OpenSSL's build needs modules that Debian's perl-base lacks.
@@ -95,6 +97,21 @@ install_postgres() {
     fi
 }
 
+# Debian's package prometheus starts a server when it is installed, where there is systemd, and starts it again at each boot. Of all
+# that only promtool is wanted, so the package is not installed: its one file is taken out of it. It needs nothing but libc.
+install_promtool() {
+    local folder result=0
+    folder=$(mktemp -d)
+    (
+        cd "$folder"
+        apt download "$1"
+        dpkg-deb --fsys-tarfile ./"$1"_*.deb | tar -x ./usr/bin/promtool
+        as_root install -D -m 755 usr/bin/promtool /usr/local/bin/promtool
+    ) || result=$?
+    rm -rf "$folder"
+    return "$result"
+}
+
 install_missing() {
     local name check packages package updated=''
     while IFS=: read -r name check packages; do
@@ -108,7 +125,11 @@ install_missing() {
         # shellcheck disable=SC2086 # a list of names
         package=$(choose_package $packages) || fail "this system's archive has none of: $packages (for $name)"
         progress "Installing $package"
-        if [ "$package" = postgresql ]; then install_postgres "$package"; else install_packages "$package"; fi
+        case $package in
+        postgresql) install_postgres "$package" ;;
+        prometheus) install_promtool "$package" ;;
+        *) install_packages "$package" ;;
+        esac
         progress_end
         is_there "$check" || fail "installed $package, but still found no $name: install it by hand"
         say "Installed $package ($name)"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # `make test`: everything that must be true of a commit, from a clean clone, on Debian or Ubuntu with git and Rust.
 #
-# 1. installs what is missing   2. format   3. clippy, warnings are errors   4. builds the tests   5. starts a real Kafka
-# and a real PostgreSQL in .local/test-PID   6. runs all tests with their settings in the environment   7. stops the
-# servers by pid, also after a failure or Ctrl-C   8. two minutes of faults, and two processors that commit in a wrong order,
-# on servers of their own (chaos.sh). After a failure the folder with the logs is kept; the next run removes it, and stops
-# what a killed run left behind.
+# 1. installs what is missing   2. format   3. rules of Prometheus (promtool.sh)   4. clippy, warnings are errors   5. builds the
+# tests   6. starts a real Kafka and a real PostgreSQL in .local/test-PID   7. runs all tests with their settings in the
+# environment   8. stops the servers by pid, also after a failure or Ctrl-C   9. two minutes of faults, and two processors that
+# commit in a wrong order, on servers of their own (chaos.sh). After a failure the folder with the logs is kept; the next run
+# removes it, and stops what a killed run left behind.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 . "$here/process.sh"
@@ -48,6 +48,8 @@ remove_leftovers
 
 step "Format"
 cargo fmt --all --check
+step "Rules of Prometheus"
+"$here/promtool.sh"
 step "Clippy"
 cargo clippy --release --locked --workspace --all-targets -- -D warnings
 step "Building the tests"

@@ -2,9 +2,11 @@
 # Finds the programs that the scripts of this folder need. Sourced, never run.
 # Each function prints a path and returns 0, or prints nothing and returns 1.
 
-# Oldest Java that Kafka 4 brokers run on, and oldest PostgreSQL that the migrations are tested with.
+# Oldest Java that Kafka 4 brokers run on, oldest PostgreSQL that the migrations are tested with, and oldest Prometheus 2 that
+# knows keep_firing_for.
 JAVA_MIN=17
 POSTGRES_MIN=14
+PROMTOOL_MIN=2.42
 
 java_major() { "$1" -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1; }
 
@@ -54,4 +56,13 @@ find_libclang() {
         fi
     done
     return 1
+}
+
+# promtool, of at least PROMTOOL_MIN.
+find_promtool() {
+    local program version
+    program=$(command -v promtool) || return 1
+    version=$("$program" --version 2>&1 | sed -n 's/^promtool, version \([0-9]*\.[0-9]*\).*/\1/p')
+    [ "$(printf '%s\n' "$PROMTOOL_MIN" "${version:-0}" | sort -V | head -n 1)" = "$PROMTOOL_MIN" ] || return 1
+    printf '%s\n' "$program"
 }

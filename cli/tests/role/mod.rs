@@ -23,9 +23,14 @@ pub(crate) struct Role {
 impl Role {
     /// Starts a role of the bench's application with these settings on top.
     pub(crate) fn start(bench: &Bench, role: &str, settings: &[(&str, &str)]) -> Self {
-        let log = bench.state.path().join(format!("{role}.log"));
+        Self::start_with(bench, &[role], settings)
+    }
+
+    /// The same for a role with arguments behind its name.
+    pub(crate) fn start_with(bench: &Bench, args: &[&str], settings: &[(&str, &str)]) -> Self {
+        let log = bench.state.path().join(format!("{}.log", args[0]));
         let file = std::fs::File::create(&log).expect("a log file");
-        let child = command(bench, settings).arg(role).stdout(Stdio::null()).stderr(file).spawn();
+        let child = command(bench, settings).args(args).stdout(Stdio::null()).stderr(file).spawn();
         Self { child: child.expect("tape starts"), log }
     }
 

@@ -97,7 +97,7 @@ BEGIN
     FOR v_width IN VALUES (interval '5 minutes'), (interval '15 minutes'), (interval '1 hour') LOOP
         INSERT INTO bar_rollups AS r
         SELECT v_width, b.* FROM sum_of_bars(v_width, p_hour, p_hour + interval '1 hour') b
-        -- A symbol's buckets lie side by side: who asks for one symbol reads a tenth of the pages.
+        -- A symbol's buckets of the hour lie side by side: who asks for one symbol reads fewer pages.
         ORDER BY b.symbol, b.bucket
         ON CONFLICT (width, symbol, bucket) DO UPDATE SET
             open_price = excluded.open_price, max_price = excluded.max_price, min_price = excluded.min_price,

@@ -3,6 +3,7 @@
 #
 #   install.sh             as root, or through sudo; prints one line per package it installs
 #   install.sh --check     installs nothing: exit 0 when everything is there, else says what is missing and exits 69
+#   TIMESCALE=1 install.sh Node.js and npm, too, for the TimescaleDB of `make test`
 #   VALGRIND=1 install.sh  Valgrind, too, for `make bench-counts`
 #   PROMTOOL=1 install.sh  promtool, too, for `make promtool`: the one program, not the server that it comes with
 #
@@ -33,6 +34,7 @@ make:has make:make
 perl:perl_is_complete:perl
 ps:has ps:procps
 LIST
+    [ -z "${TIMESCALE:-}" ] || printf '%s\n' 'Node.js 18 or newer:find_node:nodejs' 'npm:has npm:npm'
     [ -z "${VALGRIND:-}" ] || echo Valgrind:has valgrind:valgrind
     [ -z "${PROMTOOL:-}" ] || echo "promtool $PROMTOOL_MIN or newer:find_promtool:prometheus"
 }

@@ -129,7 +129,7 @@ write_env() {
         {
             printf '# Settings of the local servers in this folder: . %s/env\n' "$1"
             printf 'export LOCAL_SERVERS=%q\n' "$1"
-            for part in "$1/kafka/env" "$1/postgres/env"; do
+            for part in "$1/kafka/env" "$1/postgres/env" "$1/timescale/env"; do
                 [ ! -f "$part" ] || cat "$part"
             done
         } >"$1/env.new"

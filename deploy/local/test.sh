@@ -2,10 +2,10 @@
 # `make test`: everything that must be true of a commit, from a clean clone, on Debian or Ubuntu with git and Rust.
 #
 # 1. installs what is missing   2. format   3. rules of Prometheus (promtool.sh)   4. clippy, warnings are errors   5. builds the
-# tests   6. starts a real Kafka and a real PostgreSQL in .local/test-PID   7. runs all tests with their settings in the
-# environment   8. stops the servers by pid, also after a failure or Ctrl-C   9. two minutes of faults, and two processors that
-# commit in a wrong order, on servers of their own (chaos.sh). After a failure the folder with the logs is kept; the next run
-# removes it, and stops what a killed run left behind.
+# tests   6. starts a real Kafka, a real PostgreSQL and a small TimescaleDB in .local/test-PID   7. runs all tests with their
+# settings in the environment   8. stops the servers by pid, also after a failure or Ctrl-C   9. two minutes of faults, and two
+# processors that commit in a wrong order, on servers of their own (chaos.sh). After a failure the folder with the logs is kept;
+# the next run removes it, and stops what a killed run left behind.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 . "$here/process.sh"
@@ -25,7 +25,9 @@ component() {
 remove_leftovers() {
     local old
     for old in .local/test-*; do
-        if [ -d "$old" ] && is_gone "${old##*-}"; then "$here/servers.sh" remove "$old"; fi
+        if [ ! -d "$old" ] || ! is_gone "${old##*-}"; then continue; fi
+        "$here/timescale.sh" remove "$old"
+        "$here/servers.sh" remove "$old"
     done
 }
 
@@ -33,15 +35,17 @@ finish() {
     local result=$?
     trap '' INT TERM
     if [ "$result" -eq 0 ]; then
+        "$here/timescale.sh" remove "$dir"
         "$here/servers.sh" remove "$dir"
         step "Everything passed"
     else
+        "$here/timescale.sh" stop "$dir"
         "$here/servers.sh" stop "$dir"
-        say "Failed (exit code $result). The servers' logs: $dir/kafka/server.log, $(cat "$dir/postgres/location")/server.log"
+        say "Failed (exit code $result). The servers' logs: $dir/kafka/server.log, $dir/timescale/server.log, $(cat "$dir/postgres/location")/server.log"
     fi
 }
 
-"$here/install.sh"
+TIMESCALE=1 "$here/install.sh"
 component fmt rustfmt
 component clippy clippy
 remove_leftovers
@@ -63,6 +67,7 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 POSTGRES_FSYNC=off "$here/servers.sh" start "$dir"
+"$here/timescale.sh" start "$dir"
 set -a
 # shellcheck source=/dev/null
 . "$dir/env"
@@ -71,6 +76,7 @@ step "Tests"
 cargo test --release --locked --workspace
 
 # The machine is theirs: the tests' servers go first.
+"$here/timescale.sh" stop "$dir"
 "$here/servers.sh" stop "$dir"
 step "Faults for two minutes"
 "$here/chaos.sh" --minutes 2

@@ -2,10 +2,11 @@
 # Finds the programs that the scripts of this folder need. Sourced, never run.
 # Each function prints a path and returns 0, or prints nothing and returns 1.
 
-# Oldest Java that Kafka 4 brokers run on, oldest PostgreSQL that the migrations are tested with, and oldest Prometheus 2 that
-# knows keep_firing_for.
+# Oldest Java that Kafka 4 brokers run on, oldest PostgreSQL that the migrations are tested with, oldest Node.js that PGlite runs
+# on, and oldest Prometheus 2 that knows keep_firing_for.
 JAVA_MIN=17
 POSTGRES_MIN=14
+NODE_MIN=18
 PROMTOOL_MIN=2.42
 
 java_major() { "$1" -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1; }
@@ -41,6 +42,20 @@ find_postgres() {
         fi
     done
     [ -n "$best" ] && printf '%s\n' "$best"
+}
+
+# Debian's old package calls the program nodejs.
+find_node() {
+    local node major
+    for node in "$(command -v node || true)" "$(command -v nodejs || true)"; do
+        [ -x "$node" ] || continue
+        major=$("$node" --version | sed -n 's/^v\([0-9]*\).*/\1/p')
+        if [ "${major:-0}" -ge "$NODE_MIN" ]; then
+            printf '%s\n' "$node"
+            return 0
+        fi
+    done
+    return 1
 }
 
 # libclang, which writes the RocksDB bindings at build time.

@@ -18,5 +18,7 @@ DROP FUNCTION IF EXISTS get_golden_crosses(text, double precision), get_death_cr
     get_price_history_by_interval(text, interval, timestamptz, timestamptz), refresh_rollups(timestamptz),
     sum_of_bars(interval, timestamptz, timestamptz), tape_partition(text, text, interval), tape_partitions_end(text),
     tape_make_partitions(text, text, interval, timestamptz), tape_drop_before(text, text, timestamptz);
-DROP TABLE IF EXISTS stock_aggregates, breakout_alerts, settings, sink_offsets, bar_rollups, rollup_stale,
-    refinery_schema_history;
+-- So do hypertables.
+DROP TABLE IF EXISTS stock_aggregates;
+DROP TABLE IF EXISTS breakout_alerts;
+DROP TABLE IF EXISTS settings, sink_offsets, bar_rollups, rollup_stale, refinery_schema_history;

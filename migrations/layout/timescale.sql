@@ -17,6 +17,13 @@ DECLARE
     v_width    interval;
     v_every    interval;
 BEGIN
+    SELECT s.window_duration - s.slide_duration, format('Bars of windows of %s by %s.', s.window_duration, s.slide_duration)
+    INTO STRICT v_shift, v_made_for FROM settings s;
+    -- Two hours at the least must lie between what is deleted and what is still being written.
+    IF v_rows < v_shift + interval '4 hours' THEN
+        RAISE EXCEPTION 'DB_RETENTION is %, too short for roll-ups of an hour: at least %', v_rows, v_shift + interval '4 hours'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     -- A policy cannot be changed in place.
     CALL remove_columnstore_policy('stock_aggregates', if_exists => true);
     IF v_compress <> '' THEN
@@ -31,8 +38,6 @@ BEGIN
         PERFORM add_retention_policy('stock_aggregates', v_rows);
         PERFORM add_retention_policy('breakout_alerts', v_rows);
     END IF;
-    SELECT s.window_duration - s.slide_duration, format('Bars of windows of %s by %s.', s.window_duration, s.slide_duration)
-    INTO STRICT v_shift, v_made_for FROM settings s;
     FOR v_name, v_width, v_every IN VALUES
         ('stock_5min', interval '5 minutes', interval '1 minute'),
         ('stock_15min', interval '15 minutes', interval '5 minutes'),

@@ -6,6 +6,7 @@ mod program;
 #[path = "../../db/tests/scratch/mod.rs"]
 mod scratch;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -69,6 +70,95 @@ async fn the_schema_goes_up_says_what_it_is_and_goes_down() {
     assert!(run(&["migrate", "--status"]).status.success());
     assert!(run(&["migrate", "--down", "--yes"]).status.success());
     assert_eq!(run(&["migrate", "--status"]).status.code(), Some(1));
+}
+
+/// Trades of four symbols, 250 ms apart, over two hours and a half: prices that swing around their average, a silence of B for a quarter of
+/// an hour, and for L now and then a trade that is ten minutes late. (symbol, price in cents, size, time in ms)
+fn trades() -> Vec<(&'static str, i64, i64, i64)> {
+    const BEGIN_MS: i64 = 1_700_006_400_000;
+    let trade = |number: i64| {
+        let symbol = ["A", "B", "D", "L"][(number % 4) as usize];
+        let swing = (number / 7 + number % 4 * 900) % 1_400 - 700;
+        let late = if symbol == "L" && number % 97 == 0 { 600_000 } else { 0 };
+        (symbol, 10_000 + swing.abs(), 1 + number % 37, BEGIN_MS + number * 250 - late)
+    };
+    let is_silent = |symbol: &str, time: i64| symbol == "B" && (3_000_000..3_900_000).contains(&(time - BEGIN_MS));
+    (0..36_000).map(trade).filter(|(symbol, _, _, time)| !is_silent(symbol, *time)).collect()
+}
+
+/// Open, high, low, close in cents, volume and trades of each symbol and bucket, straight from the trades.
+fn candles(minutes: i64) -> BTreeMap<(String, i64), ([i64; 4], i64, i64)> {
+    let mut candles = BTreeMap::new();
+    for (symbol, price, size, time) in trades() {
+        let bucket = time.div_euclid(minutes * 60_000) * minutes * 60_000;
+        let ([_, high, low, close], volume, count) =
+            candles.entry((symbol.to_owned(), bucket)).or_insert(([price; 4], 0, 0));
+        (*high, *low, *close) = ((*high).max(price), (*low).min(price), price);
+        (*volume, *count) = (*volume + size, *count + 1);
+    }
+    // What came too late is in no window.
+    candles.retain(|(symbol, _), _| symbol != "L");
+    candles
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roll_ups_equal_the_raw_trades_and_crosses_the_alerts() {
+    let (scratch, folder) = (Scratch::new().await, tempfile::tempdir().unwrap());
+    let lines = trades().into_iter().map(|(symbol, cents, size, time)| {
+        format!("{symbol},{}.{:02},{size},{time}\n", cents / 100, cents % 100)
+    });
+    let csv: String = std::iter::once("symbol,price,size,timestamp\n".to_owned()).chain(lines).collect();
+    std::fs::write(folder.path().join("market.csv"), csv).unwrap();
+    let name = format!("cli-candles-{}", std::process::id());
+    let run = |args: &[&str]| {
+        let mut tape = tape(folder.path(), &scratch.config.db.name);
+        tape.env("APP_ID", &name).env("STATE_DIR", &folder.path().join("state").to_string_lossy());
+        // The trades are older than what would be kept.
+        tape.env("DB_RETENTION", "0").env("DB_ROLLUP_RETENTION", "0");
+        for topic in ["RAW_TRADES", "AGGREGATES", "ALERTS", "LATE", "DEAD_LETTERS"] {
+            tape.env(&format!("KAFKA_TOPIC_{topic}"), &format!("{name}-{topic}"));
+        }
+        for role in ["PRODUCER", "PROCESSOR", "SINK"] {
+            tape.env(&format!("HTTP_BIND_{role}"), "off");
+        }
+        let output = tape.args(args.iter().copied()).output();
+        assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+    };
+    run(&["demo", "--source", "replay:market.csv"]);
+    let connection = scratch.connection().await;
+    for is_rolled_up in [false, true] {
+        for (view, minutes) in [("stock_5min_agg", 5), ("stock_15min_agg", 15), ("stock_1hour_agg", 60)] {
+            let sql = format!(
+                "SELECT symbol, (extract(epoch FROM bucket) * 1000)::bigint, round(open_price * 100)::bigint, \
+                     round(max_price * 100)::bigint, round(min_price * 100)::bigint, round(close_price * 100)::bigint, \
+                     total_volume::bigint, trade_count FROM {view} WHERE symbol <> 'L'"
+            );
+            let rows = connection.query(&sql, &[]).await.unwrap();
+            let found: BTreeMap<(String, i64), ([i64; 4], i64, i64)> = rows
+                .iter()
+                .map(|row| {
+                    let prices = [2, 3, 4, 5].map(|column| row.get::<_, i64>(column));
+                    ((row.get(0), row.get(1)), (prices, row.get(6), row.get(7)))
+                })
+                .collect();
+            assert_eq!(found, candles(minutes), "{view}, rolled up: {is_rolled_up}");
+        }
+        run(&["maintain"]);
+    }
+    let number = async |sql: &str| connection.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);
+    assert!(number("SELECT count(*) FROM bar_rollups").await > 0);
+    assert_eq!(number("SELECT count(*) FROM rollup_stale").await, 0, "all hours are over");
+    for cross in ["golden", "death"] {
+        let from_sql = format!("SELECT symbol, \"timestamp\", current_price, window_avg FROM get_{cross}_crosses()");
+        let emitted = format!(
+            "SELECT symbol, \"timestamp\", current_price, window_avg FROM breakout_alerts WHERE type = '{cross}_cross'"
+        );
+        let differing = format!(
+            "SELECT (SELECT count(*) FROM ({from_sql} EXCEPT {emitted}) a) + (SELECT count(*) FROM ({emitted} EXCEPT {from_sql}) b)"
+        );
+        assert_eq!(number(&differing).await, 0, "{cross}");
+        assert!(number(&format!("SELECT count(*) FROM ({emitted}) e")).await > 3, "{cross}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,6 +26,9 @@ use crate::{Error, Reaction, pool, schema};
 /// Key of the advisory lock: "tape" in ASCII, then 1 for migrations. One number for all versions.
 const LOCK: i64 = 0x7461_7065_0000_0001;
 
+/// SQLSTATE of an error that the server has no code for.
+const INTERNAL_ERROR: &str = "XX000";
+
 /// How often a lock that somebody else holds is asked for again.
 const LOCK_PAUSE: Duration = Duration::from_secs(1);
 
@@ -80,6 +83,10 @@ pub(crate) async fn patiently<T>(
         match attempt {
             Ok(done) => return Ok(Some(done)),
             Err(Stop::Refused(text)) => return Err(Failure::Config(text)),
+            // TimescaleDB says so of many a plain mistake: nobody should wait for it to pass.
+            Err(Stop::Failed(error)) if error.sqlstate() == Some(INTERNAL_ERROR) => {
+                return Err(Failure::Config(format!("database {target}: {error}")));
+            }
             Err(Stop::Failed(error)) => match error.reaction() {
                 Reaction::Retry | Reaction::DiskFull => {
                     warn!(database = %target, pause_ms = pause.as_millis() as u64, %error, "waiting for the database");

@@ -42,7 +42,8 @@ fetch() {
     command -v npm >/dev/null || fail "npm is missing: run deploy/local/install.sh"
     say "Fetching PGlite with TimescaleDB (24 MB) into $modules"
     cp "$here/timescale/package.json" "$here/timescale/package-lock.json" "$modules/"
-    (cd "$modules" && npm ci --ignore-scripts --no-audit --no-fund) >"$modules/fetch.log" 2>&1 </dev/null ||
+    # The socket's server asks for PGlite under its own name; ours is a build of the same version.
+    (cd "$modules" && npm ci --legacy-peer-deps --ignore-scripts --no-audit --no-fund) >"$modules/fetch.log" 2>&1 </dev/null ||
         fail "npm could not fetch PGlite" "$modules/fetch.log"
     touch "$modules/.complete"
 }

@@ -175,7 +175,13 @@ pub(crate) fn committed(bench: &Bench) -> Vec<(Part, Option<i64>)> {
 /// What the stores hold; nothing while a processor has them.
 fn stores(folder: &Path) -> Stores {
     let Ok(Some(_)) = StateDir::open_to_reset(folder) else { return BTreeMap::new() };
-    let state = StateDir::open(folder).expect("a state folder");
+    // A process that another test is just starting holds the lock that was let go a moment longer.
+    let mut opened = None;
+    wait_for("the state folder to be free", || {
+        opened = StateDir::open(folder).ok();
+        opened.is_some()
+    });
+    let state = opened.expect("waited for");
     let shared = Shared::new(1 << 20, 1 << 20);
     let mut found = BTreeMap::new();
     for task in state.tasks().expect("a readable folder") {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::check::Values;
 use super::parse::MINUTE_BARS;
-use super::settings::{MINUTE, Span};
+use super::settings::{DAY, MINUTE, Span};
 
 /// Windows that one record may fall in: the ring of panes of a symbol is that long.
 const WINDOWS_MAX: u64 = 1_440;
@@ -27,10 +27,14 @@ const SSL: [&str; 4] = [
     "KAFKA_SSL_KEY_PASSWORD",
 ];
 
+/// Ages at which something is deleted from the database.
+const RETENTIONS: [&str; 2] = ["DB_RETENTION", "DB_ROLLUP_RETENTION"];
+
 /// Judges all rules and writes down what breaks them.
 pub(crate) fn judge(values: &mut Values) {
     let refused = [windows(values), future(values), pauses(values), commits(values), buffers(values)];
     let mut errors: Vec<String> = refused.into_iter().flatten().collect();
+    errors.extend(RETENTIONS.iter().filter_map(|name| retention(values, name)));
     errors.extend(security(values));
     errors.extend(topics(values));
     let doubted = [
@@ -111,6 +115,17 @@ fn buffers(values: &Values) -> Option<String> {
             "{} with {}: one batch does not fit into the buffer. Make BATCH_SIZE smaller or BUFFER_MEMORY larger",
             values.quote("BATCH_SIZE"),
             values.quote("BUFFER_MEMORY")
+        )
+    })
+}
+
+/// What is rolled up hour by hour must not be deleted within hours.
+fn retention(values: &Values, name: &str) -> Option<String> {
+    let age = values.ms(name)?;
+    (age > 0 && age < DAY).then(|| {
+        format!(
+            "{}: rows would be deleted before they are rolled up. Make it at least 1d, or 0 to keep everything",
+            values.quote(name)
         )
     })
 }

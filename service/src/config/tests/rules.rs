@@ -50,6 +50,15 @@ fn the_future_guard_is_never_longer_than_the_delay() {
 }
 
 #[test]
+fn nothing_is_deleted_before_it_is_rolled_up() {
+    for name in ["DB_RETENTION", "DB_ROLLUP_RETENTION"] {
+        loaded(&[(name, "1d")]);
+        loaded(&[(name, "0")]);
+        check_refused(&[(name, "23h")], &[name, "at least 1d, or 0"]);
+    }
+}
+
+#[test]
 fn times_and_sizes_fit_each_other() {
     check_refused(
         &[("RECONNECT_DELAY", "2m")],

@@ -87,7 +87,7 @@ static ROWS: &[Row] = rows! {
     "DB_MAX_LIFETIME", "1h", |c| debug(c.db.max_lifetime), "1800s", "3600s";
     "DB_CHUNK_INTERVAL", "1d", |c| debug(c.db.chunk), "604800s", "86400s";
     "DB_COMPRESS_AFTER", "0", |c| debug(c.db.compress_after), "604800s", "0ns";
-    "DB_RETENTION", "1h", |c| debug(c.db.retention), "2592000s", "3600s";
+    "DB_RETENTION", "1d", |c| debug(c.db.retention), "2592000s", "86400s";
     "DB_ROLLUP_RETENTION", "0", |c| debug(c.db.rollup_retention), "31536000s", "0ns";
     "SINK_BATCH_ROWS", "1", |c| debug(c.db.batch_rows), "5000", "1";
     "SINK_BATCH_BYTES", "1024", |c| debug(c.db.batch_bytes), "4194304", "1024";

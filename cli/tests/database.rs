@@ -82,7 +82,8 @@ fn trades() -> Vec<(&'static str, i64, i64, i64)> {
         let late = if symbol == "L" && number % 97 == 0 { 600_000 } else { 0 };
         (symbol, 10_000 + swing.abs(), 1 + number % 37, BEGIN_MS + number * 250 - late)
     };
-    let is_silent = |symbol: &str, time: i64| symbol == "B" && (3_000_000..3_900_000).contains(&(time - BEGIN_MS));
+    let is_silent =
+        |symbol: &str, time: i64| symbol == "B" && (3_000_000..3_900_000).contains(&(time - BEGIN_MS));
     (0..36_000).map(trade).filter(|(symbol, _, _, time)| !is_silent(symbol, *time)).collect()
 }
 
@@ -149,7 +150,8 @@ async fn roll_ups_equal_the_raw_trades_and_crosses_the_alerts() {
     assert!(number("SELECT count(*) FROM bar_rollups").await > 0);
     assert_eq!(number("SELECT count(*) FROM rollup_stale").await, 0, "all hours are over");
     for cross in ["golden", "death"] {
-        let from_sql = format!("SELECT symbol, \"timestamp\", current_price, window_avg FROM get_{cross}_crosses()");
+        let from_sql =
+            format!("SELECT symbol, \"timestamp\", current_price, window_avg FROM get_{cross}_crosses()");
         let emitted = format!(
             "SELECT symbol, \"timestamp\", current_price, window_avg FROM breakout_alerts WHERE type = '{cross}_cross'"
         );

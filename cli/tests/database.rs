@@ -111,8 +111,8 @@ async fn roll_ups_equal_the_raw_trades_and_crosses_the_alerts() {
     let csv: String = std::iter::once("symbol,price,size,timestamp\n".to_owned()).chain(lines).collect();
     std::fs::write(folder.path().join("market.csv"), csv).unwrap();
     let name = format!("cli-candles-{}", std::process::id());
-    let run = |args: &[&str]| {
-        let mut tape = tape(folder.path(), &scratch.config.db.name);
+    let run = |database: &str, args: &[&str]| {
+        let mut tape = tape(folder.path(), database);
         tape.env("APP_ID", &name).env("STATE_DIR", &folder.path().join("state").to_string_lossy());
         // The trades are older than what would be kept.
         tape.env("DB_RETENTION", "0").env("DB_ROLLUP_RETENTION", "0");
@@ -125,8 +125,14 @@ async fn roll_ups_equal_the_raw_trades_and_crosses_the_alerts() {
         let output = tape.args(args.iter().copied()).output();
         assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
     };
-    run(&["demo", "--source", "replay:market.csv"]);
-    let connection = scratch.connection().await;
+    run(&scratch.config.db.name, &["demo", "--source", "replay:market.csv"]);
+    // A replay has a database of its own, named after both.
+    let own = "SELECT datname::text FROM pg_database WHERE starts_with(datname::text, $1::text || '_')";
+    let own: String =
+        scratch.connection().await.query_one(own, &[&scratch.config.db.name]).await.unwrap().get(0);
+    let mut replayed = Scratch { config: scratch.config.clone() };
+    replayed.config.db.name = own;
+    let connection = replayed.connection().await;
     for is_rolled_up in [false, true] {
         for (view, minutes) in [("stock_5min_agg", 5), ("stock_15min_agg", 15), ("stock_1hour_agg", 60)] {
             let sql = format!(
@@ -144,7 +150,7 @@ async fn roll_ups_equal_the_raw_trades_and_crosses_the_alerts() {
                 .collect();
             assert_eq!(found, candles(minutes), "{view}, rolled up: {is_rolled_up}");
         }
-        run(&["maintain"]);
+        run(&replayed.config.db.name, &["maintain"]);
     }
     let number = async |sql: &str| connection.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);
     assert!(number("SELECT count(*) FROM bar_rollups").await > 0);

@@ -155,7 +155,8 @@ async fn roll_ups_equal_the_rows_before_and_after_maintenance_and_after_late_row
     assert_eq!(scratch.differences().await, 0, "late rows show at once");
     scratch.maintained().await;
     assert_eq!(scratch.differences().await, 0, "and after the next maintenance");
-    assert_eq!(scratch.number("SELECT count(DISTINCT hour) FROM rollup_stale").await, open);
+    let left = scratch.number("SELECT count(DISTINCT hour) FROM rollup_stale").await;
+    assert!(left <= open, "{left} hours are left, before {open}");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! `tape backup` and `tape restore`: a dump whose rows are counted, and the way back. How it is done stands in
 //! `tape_db::backup`.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -101,7 +101,7 @@ pub(crate) fn backup(args: &BackupArgs, config: Config) -> Result<(), Failure> {
             tape_db::backup::backup(&config, &options, &shutdown, |bytes| bar.set_position(bytes)).await;
         bar.finish_and_clear();
         let done = done?.ok_or_else(stopped)?;
-        say(&if args.json { backup_json(&done)? } else { backup_line(&done) })
+        output::print("the answer", &if args.json { backup_json(&done)? } else { backup_line(&done) })
     })
 }
 
@@ -110,7 +110,10 @@ pub(crate) fn restore(args: &RestoreArgs, config: Config) -> Result<(), Failure>
     roles::until_stopped(config, async |config: Arc<Config>, shutdown| {
         let done = tape_db::backup::restore(&config, &args.file, &Tools::from_path(), &shutdown).await?;
         let done = done.ok_or_else(stopped)?;
-        say(&if args.json { restore_json(args, &done)? } else { restore_lines(&done) })?;
+        output::print(
+            "the answer",
+            &if args.json { restore_json(args, &done)? } else { restore_lines(&done) },
+        )?;
         match done.migrated {
             Some(_) => Ok(()),
             None => Err(Failure::Other(anyhow::anyhow!(
@@ -189,10 +192,4 @@ fn stopped() -> Failure {
 fn json(answer: &Answer<'_>) -> Result<String, Failure> {
     let text = serde_json::to_string(answer).map_err(|error| Failure::Other(error.into()))?;
     Ok(text + "\n")
-}
-
-fn say(text: &str) -> Result<(), Failure> {
-    let mut stdout = output::stdout();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(|error| output::unwritten("the answer", error))
 }

@@ -1,6 +1,5 @@
 //! `tape maintain`: keeps the database in order, once or again and again.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,9 @@ use tape_db::maintain::{Inventory, Step};
 use tape_service::{Config, Failure};
 
 use crate::{output, roles};
+
+/// What is printed.
+const REPORT: &str = "the report";
 
 /// Options of `tape maintain`.
 #[derive(Debug, Args)]
@@ -41,7 +43,7 @@ pub(crate) fn run(args: &MaintainArgs, config: Config) -> Result<(), Failure> {
             let done = tape_db::maintain::maintain(&config, args.reindex, &shutdown, on_step).await?;
             let Some(inventory) = done else { return Ok(()) };
             let text = if args.json { inventory_json(&inventory)? } else { inventory_table(&inventory) };
-            print(&text)?;
+            output::print(REPORT, &text)?;
             match args.every {
                 Some(pause) if shutdown.pause(pause).await => {}
                 _ => return Ok(()),
@@ -60,7 +62,7 @@ fn print_step(step: &Step, json: bool) {
         format!("{} {}{count} ({seconds:.2} s)\n", step.subject, step.what)
     };
     // A reader that has gone is noticed at the end.
-    let _ = print(&text);
+    let _ = output::print(REPORT, &text);
 }
 
 fn inventory_table(inventory: &Inventory) -> String {
@@ -94,10 +96,4 @@ fn inventory_json(inventory: &Inventory) -> Result<String, Failure> {
         |query| serde_json::json!({ "query": query.text, "calls": query.calls, "mean_ms": query.mean_ms }),
     );
     Ok(tables.chain(queries).map(|line| format!("{line}\n")).collect())
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    let mut stdout = output::stdout();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(|error| output::unwritten("the report", error))
 }

@@ -1,6 +1,5 @@
 //! `tape migrate`: the schema up, its state, or everything down again.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use clap::Args;
@@ -52,26 +51,29 @@ pub(crate) fn run(args: &MigrateArgs, config: Config) -> Result<(), Failure> {
         let stopped = || Failure::Other(anyhow::anyhow!("stopped before it was done"));
         if args.down {
             tape_db::migrate::down(&config, &shutdown).await?.ok_or_else(stopped)?;
-            return say("Everything that tape had made is gone from the database.\n");
+            return output::print("the answer", "Everything that tape had made is gone from the database.\n");
         }
         if args.status || args.dry_run {
             let status = tape_db::migrate::status(&config, &shutdown).await?.ok_or_else(stopped)?;
             let is_current = status.pending.is_empty() && status.changed.is_empty();
             let text = if args.json { json(&answer(status))? } else { lines(&status) };
-            say(&text)?;
+            output::print("the answer", &text)?;
             let behind = anyhow::anyhow!("the schema is not up to date: run `tape migrate`");
             return if args.status && !is_current { Err(Failure::Other(behind)) } else { Ok(()) };
         }
         let report = tape_db::migrate(&config, &shutdown).await?.ok_or_else(stopped)?;
         if args.json {
             let status = tape_db::migrate::status(&config, &shutdown).await?.ok_or_else(stopped)?;
-            return say(&json(&Answer { applied: report.applied, ..answer(status) })?);
+            return output::print(
+                "the answer",
+                &json(&Answer { applied: report.applied, ..answer(status) })?,
+            );
         }
         let done = match report.applied.as_slice() {
             [] => format!("The schema is up to date (version {})", report.version),
             applied => format!("Applied {}; the schema is at version {}", applied.join(", "), report.version),
         };
-        say(&format!("{done}. {}{}\n", report.server, kept_by(&report.server)))
+        output::print("the answer", &format!("{done}. {}{}\n", report.server, kept_by(&report.server)))
     })
 }
 
@@ -122,10 +124,4 @@ fn answer(status: Status) -> Answer {
 fn json(answer: &impl Serialize) -> Result<String, Failure> {
     let text = serde_json::to_string(answer).map_err(|error| Failure::Other(error.into()))?;
     Ok(text + "\n")
-}
-
-fn say(text: &str) -> Result<(), Failure> {
-    let mut stdout = output::stdout();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(|error| output::unwritten("the answer", error))
 }

@@ -4,7 +4,7 @@
 //!   (`tape tail … | head`) ends the program quietly instead of with a panic.
 //! - An error is one line each on stderr, `error: ` in front.
 
-use std::io::{self, BufWriter, StdoutLock};
+use std::io::{self, BufWriter, StdoutLock, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -19,6 +19,13 @@ const STDOUT_BYTES: usize = 256 << 10;
 /// Buffered standard output. Flush it: errors of a drop are lost.
 pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
     BufWriter::with_capacity(STDOUT_BYTES, io::stdout().lock())
+}
+
+/// Writes a whole text to standard output; `what` it is, should that fail.
+pub(crate) fn print(what: &str, text: &str) -> Result<(), Failure> {
+    let mut stdout = stdout();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(|error| unwritten(what, error))
 }
 
 /// A failure to write `what`.

@@ -1,7 +1,6 @@
 //! `tape replay-dlq`: records of a dead-letter topic go back to where they came from, once the reason is mended.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -210,7 +209,5 @@ fn print(report: &Report, json: bool) -> Result<(), Failure> {
         ));
         text
     };
-    let mut stdout = output::stdout();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(|error| output::unwritten("the report", error))
+    output::print("the report", &text)
 }

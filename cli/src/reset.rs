@@ -1,6 +1,5 @@
 //! `tape reset`: shows what will be done, and does it. What that is, and in which order, stands in `tape_processor::reset`.
 
-use std::io::Write;
 use std::str::FromStr;
 
 use clap::Args;
@@ -106,11 +105,7 @@ pub(crate) fn run(args: &ResetArgs, config: &Config) -> Result<(), Failure> {
 }
 
 fn print(text: &str) -> Result<(), Failure> {
-    let mut stdout = output::stdout();
-    stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-        .map_err(|error| output::unwritten("what the reset does", error))
+    output::print("what the reset does", text)
 }
 
 fn json(plan: &Plan, dry_run: bool) -> Result<String, Failure> {

@@ -1,6 +1,5 @@
 //! `tape topics`: creates the topics that are missing, then compares all of them with what they must be.
 
-use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
@@ -51,11 +50,7 @@ pub(crate) fn run(args: &TopicsArgs, config: &Config) -> Result<(), Failure> {
     let lines = specs.iter().map(|spec| line(&admin, spec, &new, &mismatches));
     let lines: Vec<Line> = lines.collect::<Result<_, Failure>>()?;
     let text = if args.json { json(&lines)? } else { table(&lines) };
-    let mut stdout = output::stdout();
-    stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-        .map_err(|error| output::unwritten("the list of topics", error))?;
+    output::print("the list of topics", &text)?;
     if mismatches.is_empty() {
         return Ok(());
     }

@@ -21,7 +21,7 @@ use tokio_postgres::types::ToSql;
 use crate::layout::{Edition, Server, interval, unless_zero};
 use crate::migrate::{Stop, patiently};
 use crate::settings::Settings;
-use crate::{Error, layout, schema};
+use crate::{Error, schema};
 
 /// Key of the advisory lock: "tape" in ASCII, then 2 for maintenance.
 const LOCK: i64 = 0x7461_7065_0000_0002;
@@ -106,7 +106,7 @@ async fn look(client: &Client, config: &Config, target: &str) -> Result<(Server,
     let status = schema::status(client).await?;
     schema::judge(status.version, status.newest, target).map_err(Stop::Refused)?;
     let windows = status.settings.unwrap_or_else(|| Settings::from(&config.processing));
-    Ok((layout::detect(client).await?, windows))
+    Ok((status.server, windows))
 }
 
 struct Work<'a> {

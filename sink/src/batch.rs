@@ -125,7 +125,7 @@ impl Batch {
         distinct_alerts(alerts.collect())
     }
 
-    /// Forgets everything; keeps its memory for the next batch.
+    /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.bytes = 0;

@@ -106,6 +106,8 @@ start() {
     fetch_jars
     choose_ports
     format
+    # The log begins anew, because its last line says that the broker serves; what earlier starts wrote is kept beside it.
+    [ ! -e "$log" ] || cat "$log" >>"$home/earlier.log"
     rm -f "$log" "$pid_file"
     read -r port _ <"$home/ports"
     start_detached "$home/stdout.log" "$java" "$mark" -Xms256m -Xmx"${KAFKA_HEAP:-768m}" -XX:+ExitOnOutOfMemoryError \

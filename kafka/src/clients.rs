@@ -100,7 +100,14 @@ impl Clients {
 
     /// A producer without transactions; idempotent when `acks` is `all`.
     pub fn producer(&self, settings: &ProducerSettings) -> Result<Producer, Error> {
-        Producer::new(&settings::producer(self.config(), settings))
+        Producer::new(&settings::producer(self.config(), settings), None)
+    }
+
+    /// The same, counting what is acknowledged of each partition of a topic.
+    pub fn tracking_producer(&self, settings: &ProducerSettings, topic: &str) -> Result<Producer, Error> {
+        let mut config = settings::producer(self.config(), settings);
+        config.set("delivery.report.only.error", "false");
+        Producer::new(&config, Some(topic.to_owned()))
     }
 
     /// Topics and lag.

@@ -28,8 +28,16 @@ pub(crate) struct Deliveries {
 struct Tally {
     failed: u64,
     first_failure: Option<Error>,
-    /// Largest acknowledged offset of each partition of the tracked topic.
-    acked: HashMap<i32, i64>,
+    /// What was acknowledged of each partition of the tracked topic.
+    acked: HashMap<i32, Acked>,
+}
+
+#[derive(Default)]
+struct Acked {
+    /// Largest offset.
+    offset: i64,
+    /// Records, in the order in which they were sent.
+    count: u64,
 }
 
 impl Deliveries {
@@ -55,7 +63,12 @@ impl Deliveries {
     }
 
     pub(crate) fn acked(&self, partition: i32) -> Option<i64> {
-        self.tally().acked.get(&partition).copied()
+        Some(self.tally().acked.get(&partition)?.offset)
+    }
+
+    /// How many records of a partition of the tracked topic are acknowledged.
+    pub(crate) fn acked_count(&self, partition: i32) -> u64 {
+        self.tally().acked.get(&partition).map_or(0, |acked| acked.count)
     }
 
     fn tally(&self) -> MutexGuard<'_, Tally> {
@@ -80,8 +93,9 @@ impl ProducerContext for Deliveries {
         match result {
             Ok(message) if tag == TRACKED => {
                 let mut tally = self.tally();
-                let offset = tally.acked.entry(message.partition()).or_insert(message.offset());
-                *offset = (*offset).max(message.offset());
+                let acked = tally.acked.entry(message.partition()).or_default();
+                acked.offset = acked.offset.max(message.offset());
+                acked.count += 1;
             }
             Ok(_) => {}
             Err((error, message)) => {

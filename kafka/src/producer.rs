@@ -15,7 +15,7 @@ use rdkafka::producer::Producer as _;
 
 pub use crate::outbox::Outgoing;
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::outbox::Outbox;
 
 /// How long a send waits for room before it asks the caller, who may have been told to stop.
@@ -30,8 +30,8 @@ pub struct Producer {
 }
 
 impl Producer {
-    pub(crate) fn new(config: &ClientConfig) -> Result<Self, Error> {
-        Ok(Self { outbox: Outbox::new(config, "make a producer", None)?, sent: AtomicU64::new(0) })
+    pub(crate) fn new(config: &ClientConfig, tracked_topic: Option<String>) -> Result<Self, Error> {
+        Ok(Self { outbox: Outbox::new(config, "make a producer", tracked_topic)?, sent: AtomicU64::new(0) })
     }
 
     /// Puts a record into the buffer. Waits up to 1 s for room; then [`Kind::QueueFull`](crate::Kind::QueueFull)
@@ -41,6 +41,24 @@ impl Producer {
         self.outbox.send(record, PATIENCE)?;
         self.sent.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// [`send`](Self::send) without a wait: false = the buffer is full, nothing was taken.
+    pub fn offer(&self, record: &Outgoing<'_>) -> Result<bool, Error> {
+        match self.outbox.send(record, Duration::ZERO) {
+            Ok(()) => {}
+            Err(error) if matches!(error.kind, Kind::QueueFull) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        Ok(true)
+    }
+
+    /// How many records of a partition of the tracked topic are acknowledged
+    /// ([`Clients::tracking_producer`](crate::Clients::tracking_producer)). As a partition keeps the order in which records were
+    /// sent, these are the first ones.
+    pub fn acknowledged(&self, partition: i32) -> u64 {
+        self.outbox.deliveries().acked_count(partition)
     }
 
     /// Waits until everything sent so far is acknowledged. [`Kind::Timeout`](crate::Kind::Timeout) (`Retry`) = some of

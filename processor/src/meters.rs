@@ -3,9 +3,51 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use metrics::{counter, gauge, histogram};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use tape_analytics::AlertKind;
 use tape_state::Progress;
+
+/// Counters, and what they count.
+const COUNTERS: &[(&str, &str)] = &[
+    ("tape_processor_records_total", "records read and committed"),
+    ("tape_processor_late_records_total", "records that came after all their windows had closed"),
+    ("tape_processor_late_partial_records_total", "records that came after some of their windows had closed"),
+    ("tape_processor_final_rows_total", "rows of windows that have closed"),
+    ("tape_processor_open_rows_total", "rows of windows that are still open"),
+    ("tape_processor_changelog_records_total", "records written to the changelog"),
+    ("tape_processor_rejected_records_total", "records sent to the dead-letter topic, by reason"),
+    ("tape_processor_alerts_total", "alerts, by type"),
+    ("tape_processor_commits_total", "transactions committed"),
+    ("tape_processor_aborts_total", "times that uncommitted work was dropped and read again, by cause"),
+    ("tape_processor_restored_records_total", "records of the changelog read by restores"),
+];
+/// Counters with a label.
+const LABELLED: &[&str] =
+    &["tape_processor_rejected_records_total", "tape_processor_alerts_total", "tape_processor_aborts_total"];
+const GAUGES: &[(&str, &str)] = &[
+    ("tape_processor_tasks", "tasks of a worker, by phase"),
+    (
+        "tape_processor_lag_records",
+        "records of a partition that are not read yet; 0 when the partition is not ours",
+    ),
+    ("tape_processor_live_symbols", "symbols that a task holds in memory"),
+    ("tape_processor_live_panes", "panes that a task holds in memory"),
+    ("tape_processor_stream_time_seconds", "highest event time of a partition, since the Unix epoch"),
+    ("tape_processor_watermark_seconds", "windows that end up to here have closed, since the Unix epoch"),
+    ("tape_processor_restore_remaining_records", "offsets of the changelog that a restore has still to read"),
+    ("tape_processor_restore_total_records", "offsets of the changelog that a restore reads in all"),
+    ("tape_processor_restore_left_seconds", "time that a restore will take at its present rate"),
+];
+const HISTOGRAMS: &[(&str, &str)] = &[
+    (
+        "tape_processor_commit_seconds",
+        "time of a commit, from its begin to the broker's yes and the store's write",
+    ),
+    (
+        "tape_processor_end_to_end_seconds",
+        "time from the append of the newest record of a commit to the end of the commit",
+    ),
+];
 
 /// Counts since the last hand-over.
 #[derive(Debug, Default)]
@@ -28,13 +70,7 @@ impl Counts {
     }
 
     pub(crate) fn alert(&mut self, kind: AlertKind) {
-        let kind = match kind {
-            AlertKind::Breakout => "breakout",
-            AlertKind::GoldenCross => "golden_cross",
-            AlertKind::DeathCross => "death_cross",
-            AlertKind::HighVolume => "high_volume",
-        };
-        *self.alerts.entry(kind).or_default() += 1;
+        *self.alerts.entry(alert_label(kind)).or_default() += 1;
     }
 
     /// Hands the counts of a committed transaction over.
@@ -64,6 +100,34 @@ impl Counts {
 fn age(append_time: i64) -> Option<Duration> {
     let append_time = UNIX_EPOCH + Duration::from_millis(append_time.try_into().ok()?);
     SystemTime::now().duration_since(append_time).ok()
+}
+
+const fn alert_label(kind: AlertKind) -> &'static str {
+    match kind {
+        AlertKind::Breakout => "breakout",
+        AlertKind::GoldenCross => "golden_cross",
+        AlertKind::DeathCross => "death_cross",
+        AlertKind::HighVolume => "high_volume",
+    }
+}
+
+/// Describes everything, and begins the counters whose labels are known at 0: a rate needs a value before the first event.
+pub(crate) fn announce() {
+    for (name, text) in COUNTERS {
+        describe_counter!(*name, *text);
+        if !LABELLED.contains(name) {
+            counter!(*name).increment(0);
+        }
+    }
+    for (name, text) in GAUGES {
+        describe_gauge!(*name, *text);
+    }
+    for (name, text) in HISTOGRAMS {
+        describe_histogram!(*name, *text);
+    }
+    for kind in [AlertKind::Breakout, AlertKind::GoldenCross, AlertKind::DeathCross, AlertKind::HighVolume] {
+        counter!("tape_processor_alerts_total", "type" => alert_label(kind)).increment(0);
+    }
 }
 
 /// Says that a commit was given up, and why.
@@ -99,6 +163,20 @@ impl TaskFigures {
         if let Some(time) = self.watermark {
             set("tape_processor_watermark_seconds", time as f64 / 1e3);
         }
+    }
+}
+
+/// A partition is not ours any more: nothing of it waits, lives or is restored here. Its times stay, as the last that was known.
+pub(crate) fn given_up(partition: i32) {
+    let partition = partition.to_string();
+    for name in [
+        "tape_processor_lag_records",
+        "tape_processor_live_symbols",
+        "tape_processor_live_panes",
+        "tape_processor_restore_remaining_records",
+        "tape_processor_restore_left_seconds",
+    ] {
+        gauge!(name, "partition" => partition.clone()).set(0.0);
     }
 }
 

@@ -23,7 +23,7 @@ use tape_service::{Backoff, Failure, Shutdown};
 use crate::batch::Outbox;
 use crate::commit::{CommitError, Committer};
 use crate::context::Context;
-use crate::meters::Counts;
+use crate::meters::{self, Counts};
 use crate::orphans::OrphanWatch;
 use crate::ports::{Changelog as _, Group as _, TaskStore, World};
 use crate::task::{Phase, Task};
@@ -96,6 +96,7 @@ impl<W: World> Worker<W> {
         orphans: Option<OrphanWatch>,
         shutdown: &Shutdown,
     ) -> Result<Option<Self>, Failure> {
+        meters::announce();
         let heartbeat = context.status.health().watch(&format!("worker {number}"), STALL_LIMIT);
         let mut waits = Waits::default();
         let mut committer = Committer::new(context.commit_spec(number), &context.world)?;
@@ -243,6 +244,7 @@ impl<W: World> Worker<W> {
             if let Some(mut task) = self.tasks.remove(&part.partition) {
                 self.reader.unassign(&Part::new(Arc::clone(&self.context.changelog), part.partition));
                 close_task(&mut task);
+                meters::given_up(part.partition);
             }
         }
         if !parts.is_empty() {

@@ -164,6 +164,7 @@ fn producers() {
             batch_size: 32768,
             buffer_memory: 32 << 20,
             retries: 1000,
+            spool_limit: 0,
             trade_format: Format::Json,
         };
         check(

@@ -1,6 +1,7 @@
 //! From checked values to the types of [`Config`]. Called only when there was no error, so every setting that has
 //! a default has a value of its kind: what `expect` says here, a test over the whole table holds.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Secret;
@@ -158,6 +159,7 @@ fn producer(of: &Assembly<'_>) -> Producer {
         batch_size: of.size("BATCH_SIZE"),
         buffer_memory: of.size("BUFFER_MEMORY"),
         retries: of.count("RETRIES"),
+        spool_limit: of.0.whole("SPOOL_LIMIT").expect(SOUND),
         trade_format: of.word("TRADE_FORMAT", FORMATS),
     }
 }
@@ -169,7 +171,10 @@ fn source(of: &Assembly<'_>) -> Source {
         reconnect_delay: of.duration("RECONNECT_DELAY"),
         reconnect_cap: of.duration("RECONNECT_DELAY_MAX"),
         symbols: of.list("SYMBOLS"),
+        symbols_file: of.maybe("SYMBOLS_FILE").map(PathBuf::from),
         channels: of.list("CHANNELS"),
+        sale_conditions_file: of.maybe("SALE_CONDITIONS_FILE").map(PathBuf::from),
+        include_raw: of.word("INCLUDE_RAW", &[("false", false), ("true", true)]),
     }
 }
 

@@ -23,10 +23,8 @@ const DECIMALS: usize = 9;
 pub(crate) const STOCKS: &[&str] = &["T", "A", "AM"];
 /// The same of the crypto cluster.
 pub(crate) const CRYPTO: &[&str] = &["XT", "XAS", "XA"];
-/// Second and minute bars of the forex cluster.
-pub(crate) const FOREX: &[&str] = &["CAS", "CA"];
 /// Channels of minute bars.
-pub(crate) const MINUTE_BARS: &[&str] = &["AM", "XA", "CA"];
+pub(crate) const MINUTE_BARS: &[&str] = &["AM", "XA"];
 
 /// Words that mean another one, as other systems call it.
 const SYNONYMS: &[(&str, &str)] = &[("exactly_once_v2", "exactly_once"), ("-1", "all")];
@@ -251,7 +249,8 @@ fn list(text: &str, check: impl Fn(&str) -> Result<String, String>) -> Result<Ve
 fn symbol(text: &str) -> Result<String, String> {
     let fine = |byte: u8| byte.is_ascii_alphanumeric() || b".-:/_".contains(&byte);
     match text.len() {
-        _ if !text.bytes().all(fine) => {
+        // All of a market; alone, or behind a channel or a market.
+        _ if !text.strip_suffix('*').unwrap_or(text).bytes().all(fine) => {
             Err(format!("{} contains a character that is not allowed", shown(text)))
         }
         length if length > SYMBOL_MAX => Err(format!("{} is longer than {SYMBOL_MAX}", shown(text))),
@@ -260,7 +259,7 @@ fn symbol(text: &str) -> Result<String, String> {
 }
 
 fn channels(text: &str) -> Result<Vec<String>, String> {
-    let markets = [STOCKS, CRYPTO, FOREX];
+    let markets = [STOCKS, CRYPTO];
     let channels = list(text, |channel| {
         let channel = channel.to_ascii_uppercase();
         let known = markets.iter().any(|market| market.contains(&channel.as_str()));

@@ -153,15 +153,14 @@ impl fmt::Display for Kind {
             Self::Bind => f.write_str("an IP address with a port (127.0.0.1:9461), or off"),
             Self::Path => f.write_str("a path"),
             Self::Text(what) => f.write_str(what),
-            Self::Symbols => {
-                f.write_str("1 to 10000 symbols separated by commas, each 1 to 32 of A-Z a-z 0-9 . - : / _")
-            }
+            Self::Symbols => f.write_str(
+                "1 to 10000 symbols separated by commas, each 1 to 32 of A-Z a-z 0-9 . - : / _, or *",
+            ),
             Self::Channels => write!(
                 f,
-                "one of each market, separated by commas: {} (stocks), {} (crypto), {} (forex)",
+                "one of each market, separated by commas: {} (stocks), {} (crypto)",
                 super::parse::STOCKS.join(" "),
-                super::parse::CRYPTO.join(" "),
-                super::parse::FOREX.join(" ")
+                super::parse::CRYPTO.join(" ")
             ),
             Self::LogFilter => f.write_str(
                 "off, error, warn, info, debug or trace, or directives such as info,tape_kafka=debug",

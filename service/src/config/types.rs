@@ -175,6 +175,8 @@ pub struct Producer {
     pub buffer_memory: usize,
     /// How often a failed send is tried again, 1 – 2147483647.
     pub retries: u32,
+    /// Bytes on disk that may wait for the broker, 0 – 1 TiB; 0 = none.
+    pub spool_limit: u64,
     /// Shape of the `raw-trades` value.
     pub trade_format: Format,
 }
@@ -249,10 +251,16 @@ pub struct Source {
     pub reconnect_delay: Duration,
     /// Longest pause before a new connection, at least `reconnect_delay`.
     pub reconnect_cap: Duration,
-    /// Symbols to follow: 1–10000, no two alike, each as the contract spells symbols.
+    /// Symbols to follow: 1–10000, no two alike, each as the contract spells symbols, or `*`.
     pub symbols: Vec<String>,
+    /// What holds them instead.
+    pub symbols_file: Option<PathBuf>,
     /// The vendor's channels: trades or one kind of bar for each market.
     pub channels: Vec<String>,
+    /// A table of sale conditions instead of the built-in one.
+    pub sale_conditions_file: Option<PathBuf>,
+    /// Whether records hold the vendor's event.
+    pub include_raw: bool,
 }
 
 /// Windows, alerts and the processor's workers.

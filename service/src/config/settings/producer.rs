@@ -48,6 +48,13 @@ pub(super) static SETTINGS: &[Setting] = &[
         "How often a failed send is tried again before it is an error. The time of delivery limits it earlier.",
     ),
     open(
+        "SPOOL_LIMIT",
+        Whole { min: 0, max: 1 << 40, unit: "bytes" },
+        Is("4294967296"),
+        "Size of the queue on disk, in `spool` below `STATE_DIR`, that takes the records of a live feed while the brokers are \
+         away. 0 = none; what does not fit is dropped and counted.",
+    ),
+    open(
         "TRADE_FORMAT",
         Word(&["json", "protobuf"]),
         Is("json"),

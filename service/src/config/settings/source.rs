@@ -1,7 +1,7 @@
 //! The live feed.
 
-use super::Kind::{Channels, Duration, Symbols, WebSocket};
-use super::Preset::Is;
+use super::Kind::{Channels, Duration, Path, Symbols, WebSocket, Word};
+use super::Preset::{Absent, Is};
 use super::{HOUR, Setting, open, secret};
 
 pub(super) static SETTINGS: &[Setting] = &[
@@ -14,13 +14,15 @@ pub(super) static SETTINGS: &[Setting] = &[
         "MASSIVE_WS_URL",
         WebSocket,
         Is("wss://socket.massive.com/stocks"),
-        "Where the live feed is, cluster included. The vendor allows one connection per cluster and account.",
+        "Where the live feed is. The last part of the path, the cluster, is exchanged for that of the symbols (`stocks`, `crypto`); \
+         each cluster has a connection of its own, and the vendor allows one per cluster and account.",
     ),
     open(
         "RECONNECT_DELAY",
         Duration { min: 1, max: HOUR },
         Is("5s"),
-        "First pause before the feed is opened again; it doubles from attempt to attempt, with jitter.",
+        "Upper end of the first pause before the feed is opened again; it doubles from attempt to attempt. The pause itself is \
+         drawn between a fraction of that and that.",
     ),
     open(
         "RECONNECT_DELAY_MAX",
@@ -28,12 +30,37 @@ pub(super) static SETTINGS: &[Setting] = &[
         Is("60s"),
         "Longest pause before the feed is opened again; at least `RECONNECT_DELAY`.",
     ),
-    open("SYMBOLS", Symbols, Is("AAPL,TSLA,BTC-USD"), "What to follow. Case matters."),
+    open(
+        "SYMBOLS",
+        Symbols,
+        Is("AAPL,TSLA,BTC-USD"),
+        "What to follow: stocks (`AAPL`), crypto pairs (`BTC-USD`), `*` for all stocks. Case matters.",
+    ),
+    open(
+        "SYMBOLS_FILE",
+        Path,
+        Absent,
+        "A file with what to follow instead of `SYMBOLS`: symbols separated by commas or line breaks, `#` begins a comment. \
+         `tape produce` reads it again when it changes and on SIGHUP, and keeps its connections.",
+    ),
     open(
         "CHANNELS",
         Channels,
         Is("A"),
-        "What to take of each symbol: trades (`T`, `XT`), second bars (`A`, `XAS`, `CAS`) or minute bars (`AM`, `XA`, \
-         `CA`); one of each market, because a symbol that is fed twice counts twice.",
+        "What to take of each symbol: trades (`T`, `XT`), second bars (`A`, `XAS`) or minute bars (`AM`, `XA`); one of \
+         each market, because a symbol that is fed twice counts twice. A market that is not named gets the same kind.",
+    ),
+    open(
+        "SALE_CONDITIONS_FILE",
+        Path,
+        Absent,
+        "A table of sale conditions instead of the built-in one: which trades may set high and low, open and close, and count \
+         in volumes. The shape is in docs/sources.md.",
+    ),
+    open(
+        "INCLUDE_RAW",
+        Word(&["false", "true"]),
+        Is("false"),
+        "Keep the vendor's event as it came in the field `raw` of each record.",
     ),
 ];

@@ -63,6 +63,7 @@ fn each_kind_of_mistake_has_its_words() {
         ("MASSIVE_WS_URL", "wss:///stocks", "has no host"),
         ("MASSIVE_WS_URL", "wss://h/stocks?key=1", "question mark"),
         ("SYMBOLS", "AAPL,", "has an empty entry"),
+        ("SYMBOLS", "A*PL", "contains a character that is not allowed"),
         ("SYMBOLS", "AAPL TSLA", "contains a character that is not allowed"),
         ("SYMBOLS", "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456", "is longer than 32"),
         ("CHANNELS", "Q", "\"Q\" is not a channel"),

@@ -37,7 +37,10 @@ static ROWS: &[Row] = rows! {
     "RECONNECT_DELAY", "250ms", |c| debug(c.source.reconnect_delay), "5s", "250ms";
     "RECONNECT_DELAY_MAX", "2m", |c| debug(c.source.reconnect_cap), "60s", "120s";
     "SYMBOLS", " MSFT , BRK.B,MSFT,X:BTC-USD", |c| debug(&c.source.symbols), r#"["AAPL", "TSLA", "BTC-USD"]"#, r#"["MSFT", "BRK.B", "X:BTC-USD"]"#;
+    "SYMBOLS_FILE", "/etc/tape/symbols", |c| debug(&c.source.symbols_file), "None", r#"Some("/etc/tape/symbols")"#;
     "CHANNELS", "t,XT", |c| debug(&c.source.channels), r#"["A"]"#, r#"["T", "XT"]"#;
+    "SALE_CONDITIONS_FILE", "conditions.csv", |c| debug(&c.source.sale_conditions_file), "None", r#"Some("conditions.csv")"#;
+    "INCLUDE_RAW", "true", |c| debug(c.source.include_raw), "false", "true";
     "KAFKA_BOOTSTRAP_SERVERS", "a:1, [::1]:2", |c| c.kafka.bootstrap_servers.clone(), "localhost:9092", "a:1,[::1]:2";
     "APP_ID", "tape-2", |c| c.app_id.clone(), "tape", "tape-2";
     "KAFKA_PARTITIONS", "12", |c| debug(c.kafka.partitions), "3", "12";
@@ -57,6 +60,7 @@ static ROWS: &[Row] = rows! {
     "BATCH_SIZE", "1000000", |c| debug(c.producer.batch_size), "32768", "1000000";
     "BUFFER_MEMORY", "1048576", |c| debug(c.producer.buffer_memory), "33554432", "1048576";
     "RETRIES", "5", |c| debug(c.producer.retries), "2147483647", "5";
+    "SPOOL_LIMIT", "0", |c| debug(c.producer.spool_limit), "4294967296", "0";
     "TRADE_FORMAT", "protobuf", |c| debug(c.producer.trade_format), "Json", "Protobuf";
     "WINDOW_DURATION", "10m", |c| debug(c.processing.window), "300s", "600s";
     "SLIDE_DURATION", "30s", |c| debug(c.processing.slide), "60s", "30s";

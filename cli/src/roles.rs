@@ -13,8 +13,8 @@ const THREADS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Writes trades of a source to Kafka until the source ends or a stop is requested.
 pub(crate) fn produce(args: &ProduceArgs, config: Config) -> Result<(), Failure> {
-    let spec = args.spec()?;
-    until_stopped(config, async move |config, shutdown| tape_producer::run(config, spec, shutdown).await)
+    let source = args.source()?;
+    until_stopped(config, async move |config, shutdown| tape_producer::run(config, source, shutdown).await)
 }
 
 /// Computes windows and alerts until a stop is requested.

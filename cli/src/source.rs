@@ -6,17 +6,21 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Args;
 use tape_producer::simulate::Market;
-use tape_producer::{Pace, Replay, SourceKind, SourceSpec};
+use tape_producer::{Pace, Replay, Source, SourceKind, SourceSpec, Venue};
 use tape_service::Failure;
 
 use crate::layout::LayoutArgs;
 
 const PRODUCE_HELP: &str = "\
 EXAMPLES
+  MASSIVE_API_KEY_FILE=key tape produce
   tape produce --source replay:trades.csv --resume
   tape produce --source replay:a.csv,b.csv --speed 60
   tape produce --source replay:bars.csv --symbol AAPL --columns price=close,size=qty
   tape produce --source simulate --rate 1000 --seed 7 --resume
+
+The live feed follows SYMBOLS and CHANNELS: second bars of AAPL, TSLA and BTC-USD by default (tape config lists them). While the \
+brokers are away records wait on disk, in STATE_DIR/spool.
 
 Every record says in a header which source it comes from and its number there. With --resume a run continues exactly \
 after the last record that raw-trades has of the same source; without, it writes the source anew, and a trade that was \
@@ -26,8 +30,8 @@ written twice counts twice.";
 #[derive(Debug, Args)]
 #[command(after_long_help = PRODUCE_HELP)]
 pub(crate) struct ProduceArgs {
-    /// Where trades come from: `replay:FILE[,FILE…]` (CSV or JSON lines, merged by time) or `simulate`
-    #[arg(long, value_name = "SOURCE")]
+    /// Where trades come from: `massive` (the live feed), `replay:FILE[,FILE…]` (CSV or JSON lines, merged by time) or `simulate`
+    #[arg(long, value_name = "SOURCE", default_value = "massive")]
     source: String,
     /// Continue after what raw-trades already has of this source
     #[arg(long)]
@@ -38,8 +42,15 @@ pub(crate) struct ProduceArgs {
 
 impl ProduceArgs {
     /// The source, checked.
-    pub(crate) fn spec(&self) -> Result<SourceSpec, Failure> {
-        spec(&self.source, self.resume, &self.options)
+    pub(crate) fn source(&self) -> Result<Source, Failure> {
+        let Some(venue) = Venue::from_name(&self.source) else {
+            return spec(&self.source, self.resume, &self.options).map(Source::Recorded);
+        };
+        let mut options = self.options.of_simulation();
+        options.extend(self.options.of_replay());
+        options.extend(given(&[("--rate", self.options.rate.is_some()), ("--resume", self.resume)]));
+        refuse("a live feed", "a replay or a simulation", &options)?;
+        Ok(Source::Live(venue))
     }
 }
 

@@ -7,7 +7,10 @@
 //! | `replay`, [`simulate`] | the sources |
 //! | [`Cursor`] | which records the log has already: what makes a restart exact |
 //! | `log_tail` | finds that out from Kafka |
-//! | `publish` | the shell: clock, Kafka, shutdown |
+//! | `publish` | their shell: clock, Kafka, shutdown |
+//! | `live` | the shell of feeds that are heard once; `spool` is its queue on disk |
+//! | `massive` | Massive.com's feed: session, subscriptions, decoding, sale conditions |
+//! | [`fake`] | a server that speaks the vendor's protocol, for demos and tests |
 //!
 //! Invariant: a trade of a resumed source is in the log exactly once, whenever and however the producer ended before (as
 //! long as `ACKS_CONFIG` is `all`; with less a broker that fails may lose or repeat some). Two conditions: one producer of a
@@ -16,10 +19,13 @@
 //! Invariant: the key of every record is its symbol, and its partition the one that every other producer chooses.
 
 mod cursor;
+// pub mod fake;
 mod feed;
 pub mod files;
 mod hash;
+mod live;
 mod log_tail;
+mod massive;
 mod monitor;
 mod pace;
 mod publish;
@@ -28,6 +34,7 @@ mod report;
 mod run_id;
 pub mod simulate;
 mod source;
+mod spool;
 
 use std::sync::Arc;
 
@@ -38,18 +45,26 @@ pub use feed::{Feed, FeedRecord, Poll, Progress};
 pub use monitor::{Monitor, Snapshot};
 pub use pace::{Pace, RATE_MAX, SPEED_MAX, SPEED_MIN};
 pub use replay::ReplayFeed;
-pub use source::{Replay, SourceError, SourceKind, SourceSpec};
+pub use source::{Replay, Source, SourceError, SourceKind, SourceSpec, Venue};
 
 /// Runs the producer until its source has ended or the shutdown is requested; everything it sent is acknowledged then.
 ///
 /// # Errors
 /// [`Failure::Config`]: the source cannot be as asked for, a file cannot be opened or understood, the topic is missing.
 /// Anything else: a file cannot be read on, or the brokers did not acknowledge everything before the stop.
-pub async fn run(config: Arc<Config>, source: SourceSpec, shutdown: Shutdown) -> Result<(), Failure> {
-    run_monitored(config, source, Monitor::default(), shutdown).await
+pub async fn run(config: Arc<Config>, source: Source, shutdown: Shutdown) -> Result<(), Failure> {
+    match source {
+        Source::Recorded(source) => run_monitored(config, source, Monitor::default(), shutdown).await,
+        Source::Live(Venue::Massive) => {
+            let (health, served) = serve(&config, &shutdown).await?;
+            let result = live::run(config, shutdown, health).await;
+            served.request();
+            result
+        }
+    }
 }
 
-/// [`run`], with its numbers shown in `monitor`.
+/// [`run`] for a recorded source, with its numbers shown in `monitor`.
 ///
 /// # Errors
 /// As [`run`].
@@ -59,11 +74,17 @@ pub async fn run_monitored(
     monitor: Monitor,
     shutdown: Shutdown,
 ) -> Result<(), Failure> {
-    let health = Health::new("producer");
-    let served = shutdown.child();
-    http::serve(config.http.producer, health.clone(), served.clone()).await?;
+    let (health, served) = serve(&config, &shutdown).await?;
     let publisher = publish::Publisher::new(config, source, shutdown, health, monitor);
     let result = tokio::task::spawn_blocking(move || publisher.run()).await;
     served.request();
     result.map_err(|error| Failure::Other(error.into()))?
+}
+
+/// Health and metrics, until the returned stop is requested.
+async fn serve(config: &Config, shutdown: &Shutdown) -> Result<(Health, Shutdown), Failure> {
+    let health = Health::new("producer");
+    let served = shutdown.child();
+    http::serve(config.http.producer, health.clone(), served.clone()).await?;
+    Ok((health, served))
 }

@@ -12,6 +12,29 @@ use crate::simulate::Market;
 /// The most files of a replay: all are open at once, and systems allow a process about a thousand.
 const FILES_MAX: usize = 500;
 
+/// Everything that `tape produce` can be asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// A source that can be read again from anywhere.
+    Recorded(SourceSpec),
+    /// A feed that is heard once; what to follow is in the settings.
+    Live(Venue),
+}
+
+/// Whose live feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Venue {
+    /// Massive.com: US stocks and crypto; needs a key.
+    Massive,
+}
+
+impl Venue {
+    /// As `--source` spells it.
+    pub fn from_name(name: &str) -> Option<Self> {
+        (name == "massive").then_some(Self::Massive)
+    }
+}
+
 /// Where trades come from, and how the producer begins.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceSpec {
@@ -67,7 +90,7 @@ impl FromStr for SourceKind {
                 Ok(Self::Replay(Replay { files, ..Replay::default() }))
             }
             _ => Err(SourceError(format!(
-                "--source {text}: no such source: use replay:FILE (several files separated by commas) or simulate"
+                "--source {text}: no such source: use massive, replay:FILE (several files separated by commas) or simulate"
             ))),
         }
     }

@@ -65,6 +65,7 @@ pub(crate) fn settings(acks: Acks) -> Settings {
         batch_size: 1 << 16,
         buffer_memory: 32 << 20,
         retries: 1000,
+        spool_limit: 0,
         trade_format: Format::Json,
     }
 }

@@ -72,7 +72,6 @@ pub(crate) const HEALTHY_AFTER: Duration = Duration::from_secs(30);
 /// After streaming so long, earlier cool-downs no longer count.
 pub(crate) const CALM_AFTER: Duration = Duration::from_secs(600);
 
-/// "Never", as a time.
 const NEVER: Duration = Duration::MAX;
 /// Close code of a stop.
 const NORMAL: u16 = 1000;
@@ -172,6 +171,11 @@ impl Session {
         } else {
             self.until
         }
+    }
+
+    /// Refused or stopped: nothing will be asked for any more.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.state, State::Refused | State::Stopped)
     }
 
     /// For health and metrics: the words of the drawing.

@@ -46,7 +46,6 @@ pub use channel::Cluster;
 pub use tape::{Event, Next, Tape};
 
 use hub::Hub;
-use queue::End;
 
 /// How a server is to be.
 #[derive(Debug, Clone)]
@@ -204,7 +203,7 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
 async fn restart(shared: Arc<Shared>, period: Duration) {
     loop {
         tokio::time::sleep(period).await;
-        shared.hub.end_all(End::DROP);
+        shared.hub.restart();
     }
 }
 
@@ -213,3 +212,5 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[cfg(test)]
+mod tests;

@@ -131,3 +131,5 @@ fn channels(list: &str) -> impl Iterator<Item = (&str, &str, &str)> {
     })
 }
 
+#[cfg(test)]
+mod tests;

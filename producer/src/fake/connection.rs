@@ -29,7 +29,7 @@ use super::queue::{End, Frame, Manner, Queue};
 use super::{Shared, locked};
 
 /// So long a client has to take what stands before the end, and to end its side.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_secs(2);
 
 type Socket = WebSocketStream<TcpStream>;
 
@@ -217,7 +217,10 @@ impl Connection {
     async fn finish(mut self, end: End) {
         if end.manner == Manner::Silence {
             // Read past the library, which would answer.
-            drain(self.socket.get_mut()).await;
+            tokio::select! {
+                () = drain(self.socket.get_mut()) => {}
+                () = self.shared.hub.restarted() => {}
+            }
             return;
         }
         let farewell = async {
@@ -269,7 +272,8 @@ fn command(text: &str) -> Option<Command> {
 }
 
 fn array(elements: &[impl AsRef<str>]) -> String {
-    let mut text = String::with_capacity(2 + elements.iter().map(|one| one.as_ref().len() + 1).sum::<usize>());
+    let mut text =
+        String::with_capacity(2 + elements.iter().map(|one| one.as_ref().len() + 1).sum::<usize>());
     text.push('[');
     for (place, element) in elements.iter().enumerate() {
         text.push_str(if place == 0 { "" } else { "," });

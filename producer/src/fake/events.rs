@@ -175,3 +175,5 @@ fn number(nanos: i128) -> String {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ pub(super) struct Hub {
     /// By number of the connection.
     seats: Mutex<BTreeMap<u64, Seat>>,
     subscribed: Notify,
+    restarted: Notify,
 }
 
 struct Seat {
@@ -80,8 +81,9 @@ impl Hub {
 
     /// Whether so many connections have subscribed something.
     pub(super) fn has_audience(&self, cluster: Cluster, least: usize) -> bool {
-        let listens =
-            |seat: &&Seat| seat.cluster == cluster && !seat.subscriptions.is_empty() && !seat.queue.is_ended();
+        let listens = |seat: &&Seat| {
+            seat.cluster == cluster && !seat.subscriptions.is_empty() && !seat.queue.is_ended()
+        };
         least == 0 || locked(&self.seats).values().filter(listens).count() >= least
     }
 
@@ -111,10 +113,17 @@ impl Hub {
         frames
     }
 
-    pub(super) fn end_all(&self, end: End) {
+    /// Drops all connections.
+    pub(super) fn restart(&self) {
         for seat in locked(&self.seats).values() {
-            seat.queue.end(end);
+            seat.queue.end(End::DROP);
         }
+        self.restarted.notify_waiters();
+    }
+
+    /// Waits for the next restart; for connections that have left.
+    pub(super) async fn restarted(&self) {
+        self.restarted.notified().await;
     }
 
     /// Whether nothing waits for any connection.

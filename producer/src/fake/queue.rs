@@ -149,3 +149,6 @@ impl Queue {
 fn bytes(frame: &Frame) -> usize {
     frame.iter().map(|played| played.json.len() + 1).sum()
 }
+
+#[cfg(test)]
+mod tests;

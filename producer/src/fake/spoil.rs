@@ -53,3 +53,6 @@ fn set_symbol(fields: &mut Map<String, Value>, value: Value) {
 fn nested() -> Value {
     (0..DEPTH).fold(Value::Null, |inner, _| Value::Array(vec![inner]))
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,11 +30,12 @@ mod segment;
 
 use std::path::Path;
 
-pub(crate) use error::{Damage, Flaw, SpoolError};
-pub(crate) use queue::{Full, Pushed};
+pub(crate) use error::SpoolError;
+pub(crate) use queue::Pushed;
 pub(crate) use record::Entry;
 pub(crate) use recover::Found;
 
+use error::Flaw;
 use folder::Folder;
 use queue::{Queue, SIZES, Sizes};
 use segment::{Located, Window};

@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 use super::client::Link;
 use super::intake::{Frame, Next, Outlet};
 use super::meters::LiveMeters;
-use super::outbox::{Broker as _, Fate, Outbox};
+use super::outbox::{Fate, Outbox};
 use super::status::Lines;
 use crate::feed::encode;
 use crate::massive::decode::{Decoded, Decoder, Element};

@@ -52,8 +52,8 @@ pub use source::{Replay, Source, SourceError, SourceKind, SourceSpec, Venue};
 /// # Errors
 /// [`Failure::Config`]: the source cannot be as asked for, a file cannot be opened or understood, the topic is missing.
 /// Anything else: a file cannot be read on, or the brokers did not acknowledge everything before the stop.
-pub async fn run(config: Arc<Config>, source: Source, shutdown: Shutdown) -> Result<(), Failure> {
-    match source {
+pub async fn run(config: Arc<Config>, source: impl Into<Source>, shutdown: Shutdown) -> Result<(), Failure> {
+    match source.into() {
         Source::Recorded(source) => run_monitored(config, source, Monitor::default(), shutdown).await,
         Source::Live(Venue::Massive) => {
             let (health, served) = serve(&config, &shutdown).await?;

@@ -56,11 +56,7 @@ const NUMBERS_APART: u64 = 1_000_000_000;
 ///
 /// # Errors
 /// [`Failure::Config`]: settings that cannot be followed, no key, a key that is refused, a missing topic.
-pub(crate) async fn run(
-    config: Arc<Config>,
-    shutdown: Shutdown,
-    health: Health,
-) -> Result<(), Failure> {
+pub(crate) async fn run(config: Arc<Config>, shutdown: Shutdown, health: Health) -> Result<(), Failure> {
     let key = config.source.massive_api_key.clone().ok_or_else(no_key)?;
     let plan = symbols::plan(&config)?;
     let conditions = Arc::new(conditions(&config)?);
@@ -69,17 +65,26 @@ pub(crate) async fn run(
     let decoders = [Cluster::Stocks, Cluster::Crypto]
         .map(|cluster| Decoder::new(cluster, Arc::clone(&conditions), config.source.include_raw));
     let lines = Lines::default();
-    let link =
-        Link::new(Arc::clone(&config), health.clone(), shutdown.clone(), outbox.source().to_owned(), has_past);
-    let publisher = Publisher::new(
-        &config,
-        (outlet, decoders.into()),
-        (outbox, link),
-        (lines.clone(), health.clone()),
+    let link = Link::new(
+        Arc::clone(&config),
+        health.clone(),
+        shutdown.clone(),
+        outbox.source().to_owned(),
+        has_past,
     );
+    let publisher =
+        Publisher::new(&config, (outlet, decoders.into()), (outbox, link), (lines.clone(), health.clone()));
     let publishing = tokio::task::spawn_blocking(move || publisher.run());
 
-    let feeds = Feeds { config, key, wires: Wires::new()?, intake, lines, tasks: JoinSet::new(), open: BTreeMap::new() };
+    let feeds = Feeds {
+        config,
+        key,
+        wires: Wires::new()?,
+        intake,
+        lines,
+        tasks: JoinSet::new(),
+        open: BTreeMap::new(),
+    };
     let ending = shutdown.child();
     let following = feeds.run(plan, ending.clone());
     tokio::pin!(following, publishing);
@@ -123,7 +128,11 @@ fn open_outbox(config: &Config) -> Result<(Outbox, bool), Failure> {
     let Some((source, (_, last))) = found.source.clone().zip(found.numbers) else {
         return Ok((Outbox::new(Some(spool), publish::source_id(STEM), 0, memory_limit), false));
     };
-    info!(records = found.entries, bytes = found.bytes, "an earlier run has left records on disk; they go first");
+    info!(
+        records = found.entries,
+        bytes = found.bytes,
+        "an earlier run has left records on disk; they go first"
+    );
     Ok((Outbox::new(Some(spool), source, last.saturating_add(NUMBERS_APART), memory_limit), true))
 }
 

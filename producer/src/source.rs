@@ -21,6 +21,12 @@ pub enum Source {
     Live(Venue),
 }
 
+impl From<SourceSpec> for Source {
+    fn from(spec: SourceSpec) -> Self {
+        Self::Recorded(spec)
+    }
+}
+
 /// Whose live feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Venue {

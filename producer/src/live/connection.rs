@@ -139,7 +139,10 @@ impl Connection {
             self.obey(&mut socket).await;
             self.line.set(self.session.state_name());
             if let Some(why) = self.line.refused() {
-                return Err(Failure::Config(why));
+                return Err(Failure::Config(format!(
+                    "MASSIVE_API_KEY: {}: {why}; is the key right, and does its plan hold this cluster?",
+                    self.url
+                )));
             }
             if self.session.is_over() {
                 return Ok(());

@@ -266,9 +266,7 @@ impl Outbox {
         if !self.spilling {
             self.spilling = true;
             // Nothing of an emptied spool is on its way; reading begins at what is written now.
-            self.flight.hand_over(|record| {
-                Ok(matches!(spool.push(&self.source, record)?, Pushed::Yes))
-            })?;
+            self.flight.hand_over(|record| Ok(matches!(spool.push(&self.source, record)?, Pushed::Yes)))?;
         }
         Ok(())
     }

@@ -327,4 +327,3 @@ impl Dropped {
 pub(super) fn source_id(stem: &str) -> String {
     format!("{stem}-{}", now_ms() / 1000)
 }
-

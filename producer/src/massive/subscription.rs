@@ -85,6 +85,12 @@ fn channel_name(cluster: Cluster, kind: Kind) -> &'static str {
     CHANNELS.iter().find(|channel| (channel.1, channel.2) == (cluster, kind)).map_or("", |channel| channel.0)
 }
 
+/// A crypto ticker of the vendor's files as the feed spells it: `X:BTCUSD` and `X:BTC-USD` are `BTC-USD`; `None` = it is no
+/// pair, or of a quote currency that is not known.
+pub(crate) fn pair(ticker: &str) -> Option<String> {
+    symbol::pair(ticker)
+}
+
 /// Reads `MASSIVE_WS_URL`, `SYMBOLS` and `CHANNELS`.
 ///
 /// # Errors

@@ -45,6 +45,12 @@ pub(super) fn read(text: &str) -> Result<Entry, String> {
     Ok(Entry { cluster, symbol, kind, old_spelling })
 }
 
+/// The pair that a ticker names, as the feed spells it.
+pub(super) fn pair(ticker: &str) -> Option<String> {
+    let (cluster, symbol) = symbol(ticker, Some(Cluster::Crypto)).ok()?;
+    (cluster == Cluster::Crypto && symbol != ALL).then_some(symbol)
+}
+
 /// `of`: the cluster of the channel in front.
 fn symbol(text: &str, of: Option<Cluster>) -> Result<(Cluster, String), String> {
     if text == ALL {

@@ -247,6 +247,8 @@ pub struct Source {
     pub massive_api_key: Option<Secret>,
     /// `ws://` or `wss://` address, cluster included.
     pub massive_ws_url: String,
+    /// `ws://` or `wss://` address.
+    pub coinbase_ws_url: String,
     /// First pause before a new connection, 1 ms – 1 h.
     pub reconnect_delay: Duration,
     /// Longest pause before a new connection, at least `reconnect_delay`.

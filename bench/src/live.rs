@@ -39,10 +39,11 @@ pub(crate) fn run(rig: &Rig, args: &Args, keep: &mut dyn FnMut(Run) -> Result<()
     let bench = Bench { rig, records, events: rig.path("events.jsonl"), values: rig.path("records.tsv") };
     bench.write(&shape)?;
     for round in 1..=args.rounds() {
-        for (name, case) in [(BARE, Bench::bare as fn(&Bench<'_>) -> Result<Figures>), (LIVE, Bench::live)] {
-            if args.takes(name) {
-                bench.keep(name, round, case(&bench)?, keep)?;
-            }
+        if args.takes(BARE) {
+            bench.keep(BARE, round, bench.bare()?, keep)?;
+        }
+        if args.takes(LIVE) {
+            bench.keep(LIVE, round, bench.live()?, keep)?;
         }
     }
     for round in 1..=args.rounds() {

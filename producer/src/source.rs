@@ -32,12 +32,18 @@ impl From<SourceSpec> for Source {
 pub enum Venue {
     /// Massive.com: US stocks and crypto; needs a key.
     Massive,
+    /// Coinbase Exchange: trades of crypto; no key.
+    Coinbase,
 }
 
 impl Venue {
     /// As `--source` spells it.
     pub fn from_name(name: &str) -> Option<Self> {
-        (name == "massive").then_some(Self::Massive)
+        match name {
+            "massive" => Some(Self::Massive),
+            "coinbase" => Some(Self::Coinbase),
+            _ => None,
+        }
     }
 }
 
@@ -96,7 +102,7 @@ impl FromStr for SourceKind {
                 Ok(Self::Replay(Replay { files, ..Replay::default() }))
             }
             _ => Err(SourceError(format!(
-                "--source {text}: no such source: use massive, replay:FILE (several files separated by commas) or simulate"
+                "--source {text}: no such source: use massive, coinbase, replay:FILE (several files separated by commas) or simulate"
             ))),
         }
     }

@@ -114,6 +114,7 @@ async fn a_server_that_drops_everybody_each_second_is_not_hammered() {
     until("twenty seconds of it", || running.is_finished() || begun.elapsed() > Duration::from_secs(20))
         .await;
     let connections = feed.server.counters().connections;
+    feed.end().await;
     running.stop().await.unwrap();
     // Two clusters, a pause of at least 100 ms (half of RECONNECT_DELAY) after each drop, a drop a second.
     assert!((20..=2 * (20 + 20)).contains(&connections), "{connections} connections in 20 s");
@@ -158,7 +159,7 @@ async fn symbols_change_without_losing_the_connection() {
     std::fs::write(file.path(), "AAPL # first\n").unwrap();
     let path = file.path().to_str().unwrap();
     let market = traded(Market { start: None, end: None, rate: 500, ..market(0) });
-    let options = Options { frame_events: 10, ..Options::default() };
+    let options = Options { audience: 0, frame_events: 10, ..Options::default() };
     let feed = Feed::start("symbols", options, Playback::simulate(&market), &[("SYMBOLS_FILE", path)]).await;
     let running = feed.produce();
     let has = |symbol: &str| feed.delivered().iter().any(|event| event.contains(symbol));
@@ -169,6 +170,7 @@ async fn symbols_change_without_losing_the_connection() {
     std::fs::write(file.path(), "T.AAPL, A.AAPL").unwrap();
     let seen = feed.delivered().len();
     until("more trades, the refused file notwithstanding", || feed.delivered().len() > seen + 100).await;
+    feed.end().await;
     running.stop().await.unwrap();
     assert_eq!(feed.server.counters().connections, 2, "the stocks' connection stayed, the crypto one came");
     feed.check(&feed.delivered());

@@ -86,6 +86,7 @@ async fn what_a_live_feed_brings_while_the_broker_is_away_is_written_when_it_is_
     tokio::task::spawn_blocking(|| kafka("start")).await.unwrap();
     until("an empty disk", || running.is_finished() || bytes_in(&spool) == 0).await;
     delivered(10_000).await;
+    feed.end().await;
     running.stop().await.unwrap();
     feed.check(&feed.delivered());
 }

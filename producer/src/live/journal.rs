@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use metrics::counter;
 use tracing::{error, info, warn};
 
-use crate::massive::session::Notice;
+use crate::session::Notice;
 
 /// Channels that a line of the log names at most.
 const NAMED_MAX: usize = 20;

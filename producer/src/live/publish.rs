@@ -1,5 +1,6 @@
 //! The thread between the sockets and Kafka: reads frames, makes records, and moves them on, over the disk if need be.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
@@ -13,10 +14,10 @@ use super::meters::LiveMeters;
 use super::outbox::{Fate, Outbox};
 use super::status::Lines;
 use crate::feed::encode;
-use crate::massive::decode::{Decoded, Decoder, Element};
 use crate::monitor::{Meters, Snapshot};
 use crate::report::now_ms;
 use crate::spool::SpoolError;
+use crate::venue::{Decode, Decoded, Element};
 
 /// How long a stop waits for the brokers; the grace period of a pod is 30 s.
 const FLUSH_ON_STOP: Duration = Duration::from_secs(10);
@@ -38,7 +39,7 @@ const LOSSES_MAX: u32 = 5;
 /// See the head of this file.
 pub(super) struct Publisher {
     outlet: Outlet,
-    decoders: Vec<Decoder>,
+    decoders: Vec<Box<dyn Decode>>,
     outbox: Outbox,
     link: Link,
     lines: Lines,
@@ -58,6 +59,8 @@ struct Count {
     bytes: u64,
     bad: u64,
     dropped: Dropped,
+    /// Trades that never came, by symbol, since the last report.
+    missing: BTreeMap<String, u64>,
     reported: Instant,
     logged: (Instant, u64),
 }
@@ -73,7 +76,7 @@ struct Dropped {
 impl Publisher {
     pub(super) fn new(
         config: &Config,
-        (outlet, decoders): (Outlet, Vec<Decoder>),
+        (outlet, decoders): (Outlet, Vec<Box<dyn Decode>>),
         (outbox, link): (Outbox, Link),
         (lines, health): (Lines, Health),
     ) -> Self {
@@ -86,6 +89,7 @@ impl Publisher {
             bytes: 0,
             bad: 0,
             dropped: Dropped::default(),
+            missing: BTreeMap::new(),
             reported: now,
             logged: (now, 0),
         };
@@ -125,7 +129,7 @@ impl Publisher {
         let clock = now_ms();
         let mut value = Vec::with_capacity(256);
         let Some(decoder) = self.decoders.get_mut(frame.feed) else { return };
-        decoder.decode(&frame.bytes, |element| match element {
+        decoder.decode(&frame.bytes, &mut |element| match element {
             Element::Trade(decoded) => {
                 encode(&decoded.trade, decoded.raw, format, &mut value);
                 let fate = outbox.push(client, (decoded.trade.symbol.as_bytes(), &value), now);
@@ -133,6 +137,7 @@ impl Publisher {
             }
             Element::Status => {}
             Element::Ignored(name) => count.live.ignored(name),
+            Element::Missing { symbol, count: trades } => count.missed(symbol, trades),
             Element::Bad { reason, message, text } => count.refused(reason, &message, text),
         });
     }
@@ -196,6 +201,9 @@ impl Publisher {
         count.live.update(&figures, self.outlet.bytes());
         if let Some(line) = count.dropped.end() {
             error!("{line}");
+        }
+        if !count.missing.is_empty() {
+            warn!(trades = ?std::mem::take(&mut count.missing), "these numbers of trades never came");
         }
         let (at, records) = count.logged;
         if at.elapsed() >= LOG_EVERY {
@@ -267,7 +275,7 @@ impl Publisher {
 impl Count {
     fn took(&mut self, decoded: &Decoded<'_>, value: &[u8], fate: Result<Fate, SpoolError>, clock: i64) {
         let event_time = decoded.trade.event_time;
-        self.live.event(decoded.kind.name(), clock - decoded.participant_time.unwrap_or(event_time));
+        self.live.event(decoded.kind, clock - decoded.participant_time.unwrap_or(event_time));
         if decoded.unknown_conditions > 0 {
             self.live.unknown_conditions.increment(decoded.unknown_conditions as u64);
         }
@@ -293,6 +301,12 @@ impl Count {
             let event: String = text.chars().take(EXCERPT_CHARS).collect();
             warn!(reason, event, "an event that cannot be read: {message}");
         }
+    }
+
+    fn missed(&mut self, symbol: String, trades: u64) {
+        self.live.missing.increment(trades);
+        let sum = self.missing.entry(symbol).or_default();
+        *sum = sum.saturating_add(trades);
     }
 
     fn disk(&mut self, error: &SpoolError) {

@@ -32,6 +32,7 @@ pub(crate) struct Topic {
 }
 
 impl Topic {
+    #[allow(dead_code, reason = "not every test binary does without settings")]
     pub(crate) fn new(test: &str) -> Self {
         Self::with(test, &[])
     }
@@ -146,6 +147,7 @@ pub(crate) fn expected(market: &Market, config: &Config) -> Vec<Vec<Logged>> {
 }
 
 /// The log without the ids of the sources: key, value, number.
+#[allow(dead_code, reason = "the live feed has other records")]
 pub(crate) fn without_ids(log: Vec<Vec<Logged>>) -> Vec<Vec<Logged>> {
     let number = |source: String| source.rsplit(':').next().unwrap_or_default().to_owned();
     let strip = |(key, value, source)| (key, value, number(source));
@@ -153,6 +155,7 @@ pub(crate) fn without_ids(log: Vec<Vec<Logged>>) -> Vec<Vec<Logged>> {
 }
 
 /// Compares two logs and says where they differ, not all that is in them.
+#[allow(dead_code, reason = "the live feed has other records")]
 pub(crate) fn assert_same(found: &[Vec<Logged>], expected: &[Vec<Logged>]) {
     for (partition, (found, expected)) in found.iter().zip(expected).enumerate() {
         let same = found.iter().zip(expected).take_while(|(found, expected)| found == expected).count();

@@ -1,10 +1,12 @@
 //! A fake server, a producer that follows it, and the comparison of what one sent and the other wrote.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tape_producer::fake::{Options, Server, Tape};
+use tape_producer::fake::{Next, Options, Server, Tape};
 use tape_producer::simulate::Market;
 use tape_producer::{Source, Venue, run};
 use tape_service::{Failure, Shutdown};
@@ -25,10 +27,30 @@ pub(crate) type Events = BTreeMap<String, Vec<String>>;
 
 pub(crate) struct Feed {
     pub(crate) server: Server,
+    over: Arc<AtomicBool>,
     pub(crate) topic: Topic,
     /// `STATE_DIR`.
     #[allow(dead_code, reason = "not every test binary looks into it")]
     pub(crate) state: TempDir,
+}
+
+/// A tape that ends when it is told to.
+struct Ending<T> {
+    tape: T,
+    over: Arc<AtomicBool>,
+}
+
+impl<T: Tape> Tape for Ending<T> {
+    fn next(&mut self, now_ms: i64) -> Next {
+        if self.over.load(Ordering::Relaxed) {
+            return Next::End;
+        }
+        match self.tape.next(now_ms) {
+            // Often enough to hear of the end.
+            Next::WaitUntil(time) => Next::WaitUntil(time.min(now_ms + 50)),
+            next => next,
+        }
+    }
 }
 
 pub(crate) struct Running {
@@ -43,6 +65,8 @@ impl Feed {
         tape: impl Tape + Send + 'static,
         settings: &[(&str, &str)],
     ) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let tape = Ending { tape, over: Arc::clone(&over) };
         let server = Server::start(Options { record: true, ..options }, tape).await.unwrap();
         let state = TempDir::new().unwrap();
         let url = format!("ws://{}/stocks", server.address());
@@ -59,7 +83,7 @@ impl Feed {
         all.retain(|(name, _)| settings.iter().all(|(other, _)| name != other));
         all.extend(settings);
         let topic = Topic::with(test, &all);
-        Self { server, topic, state }
+        Self { server, over, topic, state }
     }
 
     pub(crate) fn produce(&self) -> Running {
@@ -69,8 +93,13 @@ impl Feed {
         Running { task, shutdown }
     }
 
+    /// The tape is over now, wherever it is; what was sent last may still be on its way.
+    pub(crate) async fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+        self.played().await;
+    }
+
     /// Waits until the server has nothing more to say.
-    #[allow(dead_code, reason = "not every test binary's tape has an end")]
     pub(crate) async fn played(&self) {
         until("the end of the tape", || self.server.is_over()).await;
     }

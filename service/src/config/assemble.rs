@@ -168,6 +168,7 @@ fn source(of: &Assembly<'_>) -> Source {
     Source {
         massive_api_key: of.secret("MASSIVE_API_KEY"),
         massive_ws_url: of.text("MASSIVE_WS_URL"),
+        coinbase_ws_url: of.text("COINBASE_WS_URL"),
         reconnect_delay: of.duration("RECONNECT_DELAY"),
         reconnect_cap: of.duration("RECONNECT_DELAY_MAX"),
         symbols: of.list("SYMBOLS"),

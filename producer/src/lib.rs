@@ -25,6 +25,8 @@ mod cursor;
 pub mod fake;
 mod feed;
 pub mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hash;
 mod live;
 mod log_tail;

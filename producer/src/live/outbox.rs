@@ -317,7 +317,9 @@ impl Outbox {
     /// Tells the spool what it may forget: all before the oldest record that is on its way.
     fn release(&mut self) -> Result<(), SpoolError> {
         let (Some(spool), Some(handed)) = (&mut self.spool, self.handed) else { return Ok(()) };
-        let up_to = self.flight.lowest().map_or(handed, |lowest| lowest.saturating_sub(1));
+        let Some(up_to) = self.flight.lowest().map_or(Some(handed), |lowest| lowest.checked_sub(1)) else {
+            return Ok(());
+        };
         if !spool.is_empty() && self.released.is_none_or(|released| released < up_to) {
             spool.release(up_to)?;
             self.released = Some(up_to);

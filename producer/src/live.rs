@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! connection (a task each) ──▶ intake ──▶ publisher (a thread): decode ──▶ outbox ──▶ Kafka client ──▶ raw-trades
-//!   session says what to do    64 MiB                                       │  ▲
-//!                                                                           ▼  │ brokers away
-//!                                                                          spool (disk)
+//!   session says what to do    64 MiB                   │  ▲                │  ▲
+//!                                                       ▼  │ gaps           ▼  │ brokers away
+//!                                                    backfill ──▶ REST     spool (disk)
 //! ```
 //!
 //! - The sockets never wait for Kafka: a server that is not read disconnects us, and what it sends meanwhile is gone.
@@ -12,6 +12,7 @@
 //!   orderly stop and over a crash while brokers are away, too. A crash may lose what was received in the last moments and was
 //!   neither acknowledged nor on disk.
 
+mod backfill;
 mod client;
 mod connection;
 mod intake;
@@ -19,6 +20,7 @@ mod journal;
 mod meters;
 mod outbox;
 mod publish;
+mod rest;
 mod status;
 mod symbols;
 
@@ -36,6 +38,7 @@ use crate::massive::decode::Decoder;
 use crate::massive::session::{Session, Settings};
 use crate::massive::subscription::{FeedPlan, Plan};
 use crate::spool::Spool;
+use backfill::Backfill;
 use client::Link;
 use connection::{Connection, Wires};
 use intake::Intake;
@@ -66,14 +69,16 @@ pub(crate) async fn run(
     let conditions = Arc::new(conditions(&config)?);
     let (outbox, has_past) = open_outbox(&config)?;
     let (intake, outlet) = intake::intake(intake::LIMIT_BYTES);
-    let decoders = [Cluster::Stocks, Cluster::Crypto]
-        .map(|cluster| Decoder::new(cluster, Arc::clone(&conditions), config.source.include_raw));
+    let decoders = || {
+        [Cluster::Stocks, Cluster::Crypto]
+            .map(|cluster| Decoder::new(cluster, Arc::clone(&conditions), config.source.include_raw))
+    };
     let lines = Lines::default();
     let link =
         Link::new(Arc::clone(&config), health.clone(), shutdown.clone(), outbox.source().to_owned(), has_past);
     let publisher = Publisher::new(
         &config,
-        (outlet, decoders.into()),
+        (outlet, decoders().into(), Backfill::new(&config, key.clone(), decoders())),
         (outbox, link),
         (lines.clone(), health.clone()),
     );
@@ -193,6 +198,7 @@ impl Feeds {
             wires: self.wires.clone(),
             intake: self.intake.clone(),
             feed: cluster as usize,
+            cluster,
             journal: Journal::new(cluster.name()),
             line: self.lines.add(cluster.name()),
         };

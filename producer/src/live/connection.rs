@@ -18,9 +18,11 @@ use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 use tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tungstenite::{Bytes, Error, Message};
 
+use super::backfill::Gap;
 use super::intake::{Frame, Intake};
 use super::journal::Journal;
 use super::status::Line;
+use crate::massive::cluster::Cluster;
 use crate::massive::session::{Action, Input, Notice, Session};
 use crate::massive::wire;
 
@@ -123,6 +125,7 @@ pub(crate) struct Connection {
     pub(crate) intake: Intake,
     /// Index of the decoder of its frames.
     pub(crate) feed: usize,
+    pub(crate) cluster: Cluster,
     pub(crate) journal: Journal,
     pub(crate) line: Line,
 }
@@ -136,7 +139,7 @@ impl Connection {
     ) -> Result<(), Failure> {
         let mut socket = Socket::Absent;
         loop {
-            self.obey(&mut socket).await;
+            self.obey(&mut socket, &wanted).await;
             self.line.set(self.session.state_name());
             if let Some(why) = self.line.refused() {
                 return Err(Failure::Config(why));
@@ -207,7 +210,7 @@ impl Connection {
         }
     }
 
-    async fn obey(&mut self, socket: &mut Socket) {
+    async fn obey(&mut self, socket: &mut Socket, wanted: &watch::Receiver<BTreeSet<String>>) {
         while let Some(action) = self.session.action() {
             let sent = match action {
                 Action::Open => {
@@ -231,6 +234,10 @@ impl Connection {
                 Action::Tell(notice) => {
                     if let Notice::Refused(why) = &notice {
                         self.line.refuse(why);
+                    }
+                    if let Notice::Gap { from, to } = notice {
+                        let channels = wanted.borrow().clone();
+                        self.intake.gap(Gap::new(self.cluster, (from, to), channels, self.wires.now()));
                     }
                     self.journal.note(&notice, self.wires.now());
                     Ok(())

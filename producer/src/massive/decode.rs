@@ -23,6 +23,7 @@
 mod event;
 mod identity;
 mod kind;
+mod page;
 mod scan;
 mod text;
 
@@ -37,6 +38,7 @@ use text::content;
 
 pub(crate) use identity::Identity;
 pub(crate) use kind::Kind;
+pub(crate) use page::Past;
 
 /// Reads the frames of one cluster.
 pub(crate) struct Decoder {

@@ -90,7 +90,7 @@ impl Decoder {
     }
 
     /// Fills in the ids of `c`: an array of integers, also in quotes.
-    fn read_conditions(&mut self, raw: &str) -> Result<(), Fault> {
+    pub(super) fn read_conditions(&mut self, raw: &str) -> Result<(), Fault> {
         let bad = |what: &str| Fault::new("bad_conditions", format!("c is {what}"));
         self.ids.clear();
         let list = raw.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -141,7 +141,7 @@ fn malformed(field: Field, text: &str) -> Reject {
 }
 
 /// The trade of these fields and the symbol, which outlives their texts.
-fn checked<'f>(symbol: Option<Cow<'f, str>>, fields: &Fields<'_>) -> Result<Trade<'f>, Reject> {
+pub(super) fn checked<'f>(symbol: Option<Cow<'f, str>>, fields: &Fields<'_>) -> Result<Trade<'f>, Reject> {
     let fields = Fields { symbol: symbol.as_deref(), ..*fields };
     let Trade { price, size, event_time, open, high, low, vwap, price_eligibility, volume_eligible, .. } =
         check(&fields)?;

@@ -17,7 +17,8 @@ from Kafka. Rows of tape and of its peers are compared before any figure counts:
   latency      a steady feed: produced → visible to a read_committed reader → row in PostgreSQL
   recovery     seconds from start to the first commit after kill -9, state kept and lost, small and large
   growth       tape alone: symbols, partitions, windows
-  sink         rows from Kafka into PostgreSQL, beside a bare loop of upserts";
+  sink         rows from Kafka into PostgreSQL, beside a bare loop of upserts
+  live         events of a WebSocket into Kafka, beside a bare loop of sends; a burst of 100,000 events a second";
 
 const MANUAL: &str = "\
 EXAMPLES
@@ -97,10 +98,13 @@ pub(crate) enum Name {
     Growth,
     /// Kafka into PostgreSQL
     Sink,
+    /// A WebSocket into Kafka
+    Live,
 }
 
 impl Name {
-    const ALL: [Name; 5] = [Name::Throughput, Name::Latency, Name::Recovery, Name::Growth, Name::Sink];
+    const ALL: [Name; 6] =
+        [Name::Throughput, Name::Latency, Name::Recovery, Name::Growth, Name::Sink, Name::Live];
 
     pub(crate) fn text(self) -> &'static str {
         match self {
@@ -109,6 +113,7 @@ impl Name {
             Name::Recovery => "recovery",
             Name::Growth => "growth",
             Name::Sink => "sink",
+            Name::Live => "live",
         }
     }
 }

@@ -1,17 +1,18 @@
-//! What nobody who reads the same input can beat: processes that only read it, or only read and parse it. They speak the
-//! protocol of the peers.
+//! What nobody who reads the same input, or writes the same records, can beat: processes that only read, only read and parse, or
+//! only write. They speak the protocol of the peers.
 
 use std::fs::File;
 use std::hint::black_box;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, ValueEnum};
-use tape_kafka::{Clients, Isolation, Part, Record};
+use tape_kafka::{Clients, Isolation, Outgoing, Part, Record};
 use tape_proto::decimal::parse_nanos;
+use tape_proto::partition::partition;
 use tape_proto::trade;
 use tape_service::Config;
 
@@ -56,6 +57,9 @@ pub(crate) enum Mode {
     Jsonl,
     /// Read and parse a file of CSV
     Csv,
+    /// Write the records of a file (`key TAB value` lines), which is in memory before it begins; settings of a producer come from the
+    /// environment
+    Produce,
 }
 
 /// Reads everything, and says so.
@@ -65,9 +69,10 @@ pub(crate) fn run(args: &CeilingArgs) -> Result<()> {
         Mode::Consume | Mode::Parse => topic(args)?,
         Mode::Jsonl => file(args, true)?,
         Mode::Csv => file(args, false)?,
+        Mode::Produce => produce(args)?,
     }
     tell("done", None);
-    if matches!(args.mode, Mode::Consume | Mode::Parse) {
+    if !matches!(args.mode, Mode::Jsonl | Mode::Csv) {
         std::thread::sleep(STAY);
     }
     Ok(())
@@ -139,6 +144,35 @@ fn file(args: &CeilingArgs, json: bool) -> Result<()> {
     }
     tell("progress", Some(records));
     Ok(())
+}
+
+fn produce(args: &CeilingArgs) -> Result<()> {
+    let path = args.file.as_ref().context("--file is missing")?;
+    let text = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+    let config = Config::load(std::env::vars(), None)?.config;
+    let clients = Clients::new(&config.kafka, "ceiling");
+    let producer = clients.producer(&config.producer)?;
+    let count = i32::try_from(clients.reader(Isolation::ReadCommitted)?.partitions(&args.topic, ASK)?.len())?;
+    tell("running", None);
+    let mut header = Vec::new();
+    for (number, line) in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).enumerate() {
+        let tab = line.iter().position(|byte| *byte == b'\t').context("a line without a tab")?;
+        let (key, value) = (&line[..tab], &line[tab + 1..]);
+        header.clear();
+        write!(header, "live-1:{number}")?;
+        crate::fill::send(
+            &producer,
+            &Outgoing {
+                topic: &args.topic,
+                partition: Some(partition(key, count)),
+                key: Some(key),
+                value: Some(value),
+                headers: &[(trade::SOURCE_HEADER, Some(&header))],
+                timestamp: None,
+            },
+        )?;
+    }
+    Ok(producer.flush(STAY)?)
 }
 
 /// Symbol, price, size and time of a line; nothing of a header.

@@ -132,6 +132,20 @@ impl Encoder {
 
     /// Appends the value of the record.
     pub(crate) fn json(&mut self, tick: &Tick, out: &mut Vec<u8>) {
+        self.write_event(tick);
+        let Tick { price, volume, event_time, .. } = *tick;
+        let name = &self.names[tick.symbol];
+        let size = i128::from(volume) * 1_000_000_000;
+        let trade = Trade::plain(name.as_str(), price * NANOS_PER_STEP, size, event_time);
+        encode_json(&trade, Some(&self.raw), out);
+    }
+
+    /// The vendor's event that the last value was made of.
+    pub(crate) fn event(&self) -> &str {
+        &self.raw
+    }
+
+    fn write_event(&mut self, tick: &Tick) {
         let Tick { number, price, volume, event_time, .. } = *tick;
         let name = &self.names[tick.symbol];
         let (whole, part) = (price / 10_000, price % 10_000);
@@ -142,9 +156,6 @@ impl Encoder {
             r#"{{"ev":"T","sym":"{name}","i":"{number}","x":4,"p":{whole}.{part:04},"s":{volume},"c":[14,41],"t":{event_time},"q":{},"r":202,"z":3}}"#,
             1_000_000 + number
         );
-        let size = i128::from(volume) * 1_000_000_000;
-        let trade = Trade::plain(name.as_str(), price * NANOS_PER_STEP, size, event_time);
-        encode_json(&trade, Some(&self.raw), out);
     }
 
     /// Appends a line of CSV with the columns of [`CSV_HEADER`].

@@ -9,7 +9,7 @@
 //! | `tape`, `peers`, `ceiling` | who runs: tape, Kafka Streams and Flink, and what bounds them all |
 //! | `rows` | rows of windows, compared |
 //! | `feed`, `ledger`, `database` | a steady rate of trades, and when each is visible |
-//! | `throughput`, `latency`, `recovery`, `growth`, `sink` | the sections |
+//! | `throughput`, `latency`, `recovery`, `growth`, `sink`, `live` | the sections |
 //! | `results`, `report`, `plot` | raw figures, and what is told of them |
 //! | `screen` | what a person sees meanwhile |
 
@@ -26,6 +26,7 @@ mod fill;
 mod growth;
 mod latency;
 mod ledger;
+mod live;
 mod meter;
 mod peers;
 mod plot;
@@ -113,5 +114,6 @@ fn section(rig: &Rig, args: &Args, name: Name, raw: &Path, results: &mut Results
         Name::Growth => growth::run(rig, args, &mut keep),
         Name::Recovery => recovery::run(rig, args, &mut keep),
         Name::Sink => sink::run(rig, args, &mut keep),
+        Name::Live => live::run(rig, args, &mut keep),
     }
 }

@@ -119,6 +119,7 @@ fn plots(section: &str) -> &'static [(&'static str, &'static str)] {
         "recovery" => &[("first", "Seconds from the start of the process to the first commit")],
         "growth" => &[("cpu_whole", "Client processor time of the whole run, µs a trade")],
         "sink" => &[("rate", "Records a second into PostgreSQL")],
+        "live" => &[("cpu", "Processor time of a record, µs")],
         _ => &[],
     }
 }
@@ -142,12 +143,13 @@ pub(crate) fn text(results: &Results) -> String {
     let mut out = "# Benchmark results\n\nMade by `tape-bench`; do not edit. `make bench` makes it again, \
                    [results.json](results.json) has every figure of every run.\n"
         .to_owned();
-    let sections: [(&str, Writer); 5] = [
+    let sections: [(&str, Writer); 6] = [
         ("throughput", throughput),
         ("latency", others::latency),
         ("recovery", others::recovery),
         ("growth", others::growth),
         ("sink", others::sink),
+        ("live", others::live),
     ];
     for (name, write) in sections {
         if let Some(section) = results.sections.get(name) {

@@ -39,6 +39,7 @@ impl Tape {
             // The clock closes nothing while the last rows are counted.
             ("IDLE_TIMEOUT", "0".to_owned()),
             ("HTTP_BIND_PROCESSOR", format!("127.0.0.1:{port}")),
+            ("HTTP_BIND_PRODUCER", format!("127.0.0.1:{port}")),
             ("HTTP_BIND_SINK", "off".to_owned()),
             ("LOG_FORMAT", "text".to_owned()),
             ("STATE_DIR", state.display().to_string()),
@@ -88,10 +89,15 @@ impl Tape {
         Ok(())
     }
 
-    /// Its metrics, each summed over its labels; `tape process` must run.
-    pub(crate) fn metrics(&self) -> Result<BTreeMap<String, f64>> {
+    /// Its metrics as they are served; `tape process` or `tape produce` must run.
+    pub(crate) fn page(&self) -> Result<String> {
         let address = format!("http://127.0.0.1:{}/metrics", self.port);
-        let text = ureq::get(&address).call().context("ask for metrics")?.body_mut().read_to_string()?;
+        Ok(ureq::get(&address).call().context("ask for metrics")?.body_mut().read_to_string()?)
+    }
+
+    /// Its metrics, each summed over its labels.
+    pub(crate) fn metrics(&self) -> Result<BTreeMap<String, f64>> {
+        let text = self.page()?;
         let mut sums = BTreeMap::new();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let Some((name, value)) = line.rsplit_once(' ') else { continue };

@@ -9,6 +9,7 @@ use crate::backup::{BackupArgs, RestoreArgs};
 use crate::check::CheckArgs;
 use crate::demo::DemoArgs;
 use crate::dump::DumpArgs;
+use crate::fake::FakeArgs;
 use crate::maintain::MaintainArgs;
 use crate::migrate::MigrateArgs;
 use crate::replay::ReplayArgs;
@@ -25,7 +26,7 @@ const LONG_ABOUT: &str = "\
 tape computes sliding windows (average, high, low, VWAP, volume, moving average, trend) and alerts (breakout, golden \
 and death cross, unusual volume) over trades, exactly once:
 
-  files, simulation ─▶ produce ─▶ Kafka ─▶ process ─▶ Kafka ─▶ sink ─▶ PostgreSQL
+  live feed, files, simulation ─▶ produce ─▶ Kafka ─▶ process ─▶ Kafka ─▶ sink ─▶ PostgreSQL
 
 Each role is a process of its own, or all run in one as `tape demo`. `tape backtest` computes the same from files, without \
 any server.";
@@ -126,6 +127,8 @@ pub(crate) enum Command {
     Dump(DumpArgs),
     /// Compare stores with the changelog, and the changelog with the input
     Check(CheckArgs),
+    /// Serve trades the way Massive.com's WebSocket does, for demos and tests without a key
+    FakeMassive(FakeArgs),
     /// List the effective settings and where each comes from
     Config(ConfigArgs),
 }

@@ -34,7 +34,7 @@ use std::time::Instant;
 
 use clap::Args;
 use tape_processor::codec;
-use tape_producer::files::{FileError, Merge};
+use tape_producer::files::{FileError, Layout, Merge};
 use tape_service::{Config, Failure};
 
 pub(crate) use engine::{Engine, Place, Sink, Unreadable};
@@ -96,7 +96,9 @@ pub(crate) struct BacktestArgs {
 pub(crate) fn run(args: &BacktestArgs, config: &Config) -> Result<(), Failure> {
     let settings = codec::settings(&config.processing);
     settings.check().map_err(|error| Failure::Config(error.to_string()))?;
-    let mut merge = Merge::open(&args.inputs, &args.layout.layout()).map_err(unreadable)?;
+    let sale_conditions = config.source.sale_conditions_file.clone();
+    let layout = Layout { sale_conditions, ..args.layout.layout() };
+    let mut merge = Merge::open(&args.inputs, &layout).map_err(unreadable)?;
     let mut files = Files::create(args)?;
     let mut progress = Progress::new(merge.bytes_total(), files.is_on_terminal());
     let mut engine = Engine::new(settings, args.partitions);
@@ -115,7 +117,9 @@ pub(crate) fn run(args: &BacktestArgs, config: &Config) -> Result<(), Failure> {
 /// Nobody can go on without a file; one that cannot be opened or has no usable header is the user's to correct.
 fn unreadable(error: FileError) -> Failure {
     match error {
-        FileError::Open { .. } | FileError::Header { .. } => Failure::Config(error.to_string()),
+        FileError::Open { .. } | FileError::Header { .. } | FileError::Conditions { .. } => {
+            Failure::Config(error.to_string())
+        }
         other => Failure::Other(other.into()),
     }
 }

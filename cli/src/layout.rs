@@ -25,6 +25,7 @@ impl LayoutArgs {
             symbol: self.symbol.clone(),
             columns: self.columns.clone(),
             absolute_size: self.absolute_size,
+            ..Layout::default()
         }
     }
 

@@ -6,6 +6,7 @@
 //! | `demo` | `demo`: the whole pipeline in one process, with a live view and a self-check |
 //! | `backtest` | `backtest`: the analytics over files, without any server |
 //! | `roles` | `produce`, `process`, `sink` |
+//! | `fake` | `fake-massive`: a server that speaks the protocol of the live feed |
 //! | `migrate`, `maintain` | the database's schema, and keeping it in order |
 //! | `backup` | `backup`, `restore`: dumps whose rows are counted |
 //! | `topics` | `topics`: creates and checks |
@@ -28,6 +29,7 @@ mod backup;
 mod check;
 mod demo;
 mod dump;
+mod fake;
 mod layout;
 mod lines;
 mod maintain;
@@ -81,6 +83,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Produce(args) => roles::produce(&args, loaded.config),
         Command::Process => roles::process(loaded.config),
         Command::Sink => roles::sink(loaded.config),
+        Command::FakeMassive(args) => fake::run(&args, loaded.config),
         Command::Tail(args) => tail::run(&args, &loaded.config),
         Command::Reset(args) => reset::run(&args, &loaded.config),
         Command::ReplayDlq(args) => replay::run(&args, &loaded.config),

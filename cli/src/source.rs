@@ -14,13 +14,15 @@ use crate::layout::LayoutArgs;
 const PRODUCE_HELP: &str = "\
 EXAMPLES
   MASSIVE_API_KEY_FILE=key tape produce
+  SYMBOLS=BTC-USD,ETH-USD tape produce --source coinbase
   tape produce --source replay:trades.csv --resume
   tape produce --source replay:a.csv,b.csv --speed 60
   tape produce --source replay:bars.csv --symbol AAPL --columns price=close,size=qty
   tape produce --source simulate --rate 1000 --seed 7 --resume
 
-The live feed follows SYMBOLS and CHANNELS: second bars of AAPL, TSLA and BTC-USD by default (tape config lists them). While the \
-brokers are away records wait on disk, in STATE_DIR/spool.
+The live feeds follow SYMBOLS (tape config lists it, and its default). massive needs a key and takes what CHANNELS says, by default \
+second bars; coinbase needs none and takes trades of the crypto pairs. While the brokers are away records wait on disk, in \
+STATE_DIR/spool.
 
 Every record says in a header which source it comes from and its number there. With --resume a run continues exactly \
 after the last record that raw-trades has of the same source; without, it writes the source anew, and a trade that was \
@@ -30,7 +32,7 @@ written twice counts twice.";
 #[derive(Debug, Args)]
 #[command(after_long_help = PRODUCE_HELP)]
 pub(crate) struct ProduceArgs {
-    /// Where trades come from: `massive` (the live feed), `replay:FILE[,FILE…]` (CSV or JSON lines, merged by time) or `simulate`
+    /// Where trades come from: `massive` or `coinbase` (live feeds), `replay:FILE[,FILE…]` (CSV or JSON lines, merged by time) or `simulate`
     #[arg(long, value_name = "SOURCE", default_value = "massive")]
     source: String,
     /// Continue after what raw-trades already has of this source

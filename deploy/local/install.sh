@@ -4,6 +4,7 @@
 #   install.sh             as root, or through sudo; prints one line per package it installs
 #   install.sh --check     installs nothing: exit 0 when everything is there, else says what is missing and exits 69
 #   TIMESCALE=1 install.sh Node.js and npm, too, for the TimescaleDB of `make test`
+#   PEER=1 install.sh      Python 3 with venv, too, for the vendor's client in `make test`
 #   VALGRIND=1 install.sh  Valgrind, too, for `make bench-counts`
 #   PROMTOOL=1 install.sh  promtool, too, for `make promtool`: the one program, not the server that it comes with
 #
@@ -35,9 +36,13 @@ perl:perl_is_complete:perl
 ps:has ps:procps
 LIST
     [ -z "${TIMESCALE:-}" ] || printf '%s\n' 'Node.js 18 or newer:find_node:nodejs' 'npm:has npm:npm'
+    [ -z "${PEER:-}" ] || echo "Python 3 with venv:has_venv:python3-venv"
     [ -z "${VALGRIND:-}" ] || echo Valgrind:has valgrind:valgrind
     [ -z "${PROMTOOL:-}" ] || echo "promtool $PROMTOOL_MIN or newer:find_promtool:prometheus"
 }
+
+# Debian splits what makes environments off.
+has_venv() { python3 -c 'import ensurepip, venv'; }
 
 # OpenSSL's build needs modules that Debian's perl-base lacks.
 perl_is_complete() { perl -MFindBin -MIPC::Cmd -MTime::Piece -e 1 2>/dev/null; }

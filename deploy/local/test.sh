@@ -61,6 +61,8 @@ cargo test --release --locked --workspace --no-run
 cargo build --release --locked -p tape -p tape-chaos
 REAL_TAPE=$("$here/real-tape.sh")
 export REAL_TAPE
+PEER_PYTHON=$("$here/peer.sh")
+export PEER_PYTHON
 
 step "Starting the servers"
 trap finish EXIT

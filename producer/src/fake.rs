@@ -10,7 +10,7 @@
 //! | [`events`] | the vendor's elements, made from trades or taken from a file |
 //! | `channel` | clusters, channels, who has subscribed what, statuses: no I/O |
 //! | `behaviour`, `spoil` | what goes wrong on purpose |
-//! | `tape`, `player` | what is played, and to whom |
+//! | `tape`, `player` | what is played, and to whom; [`Playback`]: from the simulated market or from files |
 //! | `hub`, `queue` | the connections that are open, and what waits for each |
 //! | `connection` | one client, from the opening to the end |
 //! | [`rest`] | past trades, over HTTP |
@@ -27,6 +27,7 @@ mod channel;
 mod connection;
 pub mod events;
 mod hub;
+mod playback;
 mod player;
 mod queue;
 pub mod rest;
@@ -45,6 +46,7 @@ use tokio::task::JoinSet;
 
 pub use behaviour::{Behaviour, Eviction, Fault};
 pub use channel::Cluster;
+pub use playback::Playback;
 pub use tape::{Event, Next, Tape};
 
 use hub::Hub;

@@ -9,7 +9,9 @@
 //! | `log_tail` | finds that out from Kafka |
 //! | `publish` | their shell: clock, Kafka, shutdown |
 //! | `live` | the shell of feeds that are heard once; `spool` is its queue on disk |
-//! | `massive` | Massive.com's feed: session, subscriptions, decoding, sale conditions |
+//! | `session` | the life of a connection, whatever the venue; `venue`: what venues have in common |
+//! | `massive` | Massive.com's feed: subscriptions, messages, decoding, sale conditions |
+//! | `coinbase` | Coinbase Exchange's |
 //! | [`fake`] | a server that speaks the vendor's protocol, for demos and tests |
 //!
 //! Invariant: a trade of a resumed source is in the log exactly once, whenever and however the producer ended before (as
@@ -18,6 +20,7 @@
 //!
 //! Invariant: the key of every record is its symbol, and its partition the one that every other producer chooses.
 
+mod coinbase;
 mod cursor;
 pub mod fake;
 mod feed;
@@ -32,9 +35,11 @@ mod publish;
 mod replay;
 mod report;
 mod run_id;
+mod session;
 pub mod simulate;
 mod source;
 mod spool;
+mod venue;
 
 use std::sync::Arc;
 
@@ -52,12 +57,12 @@ pub use source::{Replay, Source, SourceError, SourceKind, SourceSpec, Venue};
 /// # Errors
 /// [`Failure::Config`]: the source cannot be as asked for, a file cannot be opened or understood, the topic is missing.
 /// Anything else: a file cannot be read on, or the brokers did not acknowledge everything before the stop.
-pub async fn run(config: Arc<Config>, source: Source, shutdown: Shutdown) -> Result<(), Failure> {
-    match source {
+pub async fn run(config: Arc<Config>, source: impl Into<Source>, shutdown: Shutdown) -> Result<(), Failure> {
+    match source.into() {
         Source::Recorded(source) => run_monitored(config, source, Monitor::default(), shutdown).await,
-        Source::Live(Venue::Massive) => {
+        Source::Live(venue) => {
             let (health, served) = serve(&config, &shutdown).await?;
-            let result = live::run(config, shutdown, health).await;
+            let result = live::run(config, venue, shutdown, health).await;
             served.request();
             result
         }

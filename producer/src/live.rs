@@ -23,6 +23,7 @@ mod publish;
 mod rest;
 mod status;
 mod symbols;
+mod vendor;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,13 +33,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use crate::massive::cluster::Cluster;
-use crate::massive::conditions::Conditions;
-use crate::massive::decode::Decoder;
-use crate::massive::session::{Session, Settings};
-use crate::massive::subscription::{FeedPlan, Plan};
+use crate::session::{Dialect, Session, Settings};
+use crate::source::Venue;
 use crate::spool::Spool;
-use backfill::Backfill;
+use crate::venue::{FeedPlan, Plan};
 use client::Link;
 use connection::{Connection, Wires};
 use intake::Intake;
@@ -46,6 +44,7 @@ use journal::Journal;
 use outbox::Outbox;
 use publish::Publisher;
 use status::Lines;
+use vendor::Vendor;
 
 /// Below `STATE_DIR`.
 const SPOOL_FOLDER: &str = "spool";
@@ -61,30 +60,41 @@ const NUMBERS_APART: u64 = 1_000_000_000;
 /// [`Failure::Config`]: settings that cannot be followed, no key, a key that is refused, a missing topic.
 pub(crate) async fn run(
     config: Arc<Config>,
+    venue: Venue,
     shutdown: Shutdown,
     health: Health,
 ) -> Result<(), Failure> {
-    let key = config.source.massive_api_key.clone().ok_or_else(no_key)?;
-    let plan = symbols::plan(&config)?;
-    let conditions = Arc::new(conditions(&config)?);
+    let Vendor { dialect, key, decoders, backfill } = Vendor::new(venue, &config)?;
+    let plan = symbols::plan(venue, &config)?;
     let (outbox, has_past) = open_outbox(&config)?;
     let (intake, outlet) = intake::intake(intake::LIMIT_BYTES);
-    let decoders = || {
-        [Cluster::Stocks, Cluster::Crypto]
-            .map(|cluster| Decoder::new(cluster, Arc::clone(&conditions), config.source.include_raw))
-    };
     let lines = Lines::default();
-    let link =
-        Link::new(Arc::clone(&config), health.clone(), shutdown.clone(), outbox.source().to_owned(), has_past);
+    let link = Link::new(
+        Arc::clone(&config),
+        health.clone(),
+        shutdown.clone(),
+        outbox.source().to_owned(),
+        has_past,
+    );
     let publisher = Publisher::new(
         &config,
-        (outlet, decoders().into(), Backfill::new(&config, key.clone(), decoders())),
+        (outlet, decoders, backfill),
         (outbox, link),
         (lines.clone(), health.clone()),
     );
     let publishing = tokio::task::spawn_blocking(move || publisher.run());
 
-    let feeds = Feeds { config, key, wires: Wires::new()?, intake, lines, tasks: JoinSet::new(), open: BTreeMap::new() };
+    let feeds = Feeds {
+        config,
+        venue,
+        dialect,
+        key,
+        wires: Wires::new()?,
+        intake,
+        lines,
+        tasks: JoinSet::new(),
+        open: BTreeMap::new(),
+    };
     let ending = shutdown.child();
     let following = feeds.run(plan, ending.clone());
     tokio::pin!(following, publishing);
@@ -96,21 +106,6 @@ pub(crate) async fn run(
         }
     };
     followed.and(published.map_err(|error| Failure::Other(error.into()))?)
-}
-
-fn no_key() -> Failure {
-    Failure::Config(
-        "MASSIVE_API_KEY is missing: get a key at https://massive.com/dashboard (any paid plan has second bars), or run without \
-         one: --source simulate, --source replay:FILE, --source coinbase"
-            .to_owned(),
-    )
-}
-
-fn conditions(config: &Config) -> Result<Conditions, Failure> {
-    let Some(file) = &config.source.sale_conditions_file else { return Ok(Conditions::published()) };
-    let refuse = |why: String| Failure::Config(format!("SALE_CONDITIONS_FILE={}: {why}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| refuse(error.to_string()))?;
-    Conditions::parse(&text).map_err(refuse)
 }
 
 /// What waits on disk goes on under the id that numbered it. True: the log may hold records of that id.
@@ -128,19 +123,26 @@ fn open_outbox(config: &Config) -> Result<(Outbox, bool), Failure> {
     let Some((source, (_, last))) = found.source.clone().zip(found.numbers) else {
         return Ok((Outbox::new(Some(spool), publish::source_id(STEM), 0, memory_limit), false));
     };
-    info!(records = found.entries, bytes = found.bytes, "an earlier run has left records on disk; they go first");
+    info!(
+        records = found.entries,
+        bytes = found.bytes,
+        "an earlier run has left records on disk; they go first"
+    );
     Ok((Outbox::new(Some(spool), source, last.saturating_add(NUMBERS_APART), memory_limit), true))
 }
 
-/// The connections, one a cluster.
+/// The connections, one a feed of the plan.
 struct Feeds {
     config: Arc<Config>,
-    key: Secret,
+    venue: Venue,
+    dialect: &'static dyn Dialect,
+    key: Option<Secret>,
     wires: Wires,
     intake: Intake,
     lines: Lines,
     tasks: JoinSet<Result<(), Failure>>,
-    open: BTreeMap<Cluster, watch::Sender<BTreeSet<String>>>,
+    /// By the name of the feed.
+    open: BTreeMap<&'static str, watch::Sender<BTreeSet<String>>>,
 }
 
 impl Feeds {
@@ -156,7 +158,7 @@ impl Feeds {
                     // No connection is left: only a stop does that.
                     None => break Ok(()),
                 },
-                () = watch.changed(&self.config) => match symbols::plan(&self.config) {
+                () = watch.changed(&self.config) => match symbols::plan(self.venue, &self.config) {
                     Ok(plan) => self.follow(plan, &shutdown),
                     Err(error) => warn!("the symbols stay as they were: {error}"),
                 },
@@ -172,11 +174,11 @@ impl Feeds {
         for note in &plan.notes {
             info!("{note}");
         }
-        let wanted: BTreeSet<Cluster> = plan.feeds.iter().map(|feed| feed.cluster).collect();
-        self.open.retain(|cluster, _| wanted.contains(cluster));
+        let wanted: BTreeSet<&str> = plan.feeds.iter().map(|feed| feed.name).collect();
+        self.open.retain(|name, _| wanted.contains(name));
         for feed in plan.feeds {
-            info!(cluster = feed.cluster.name(), channels = feed.channels.len(), "following");
-            match self.open.get(&feed.cluster) {
+            info!(cluster = feed.name, channels = feed.channels.len(), "following");
+            match self.open.get(feed.name) {
                 Some(sender) => drop(sender.send_replace(feed.channels)),
                 None => self.connect(feed, shutdown),
             }
@@ -184,26 +186,26 @@ impl Feeds {
     }
 
     fn connect(&mut self, feed: FeedPlan, shutdown: &Shutdown) {
-        let cluster = feed.cluster;
+        let FeedPlan { name, index, url, channels } = feed;
         let settings = Settings {
+            dialect: self.dialect,
             api_key: self.key.clone(),
             backoff_first: self.config.source.reconnect_delay,
             backoff_max: self.config.source.reconnect_cap,
         };
-        let seed = u64::from(std::process::id()) << 8 | cluster as u64;
-        let session = Session::new(settings, feed.channels.clone(), seed, self.wires.now());
+        let seed = u64::from(std::process::id()) << 8 | index as u64;
+        let session = Session::new(settings, channels.clone(), seed, self.wires.now());
         let connection = Connection {
-            url: feed.url,
+            url,
             session,
             wires: self.wires.clone(),
             intake: self.intake.clone(),
-            feed: cluster as usize,
-            cluster,
-            journal: Journal::new(cluster.name()),
-            line: self.lines.add(cluster.name()),
+            feed: index,
+            journal: Journal::new(name),
+            line: self.lines.add(name),
         };
-        let (sender, receiver) = watch::channel(feed.channels);
+        let (sender, receiver) = watch::channel(channels);
         self.tasks.spawn(connection.run(receiver, shutdown.clone()));
-        self.open.insert(cluster, sender);
+        self.open.insert(name, sender);
     }
 }

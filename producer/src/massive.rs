@@ -4,8 +4,7 @@
 //! |---|---|
 //! | `cluster` | the vendor's clusters |
 //! | `subscription` | settings → what is followed where |
-//! | `session` | the life of a connection, as a state machine |
-//! | `wire` | control messages and statuses |
+//! | `wire` | control messages and statuses, for the session |
 //! | `decode` | frames → trades and bars; pages of the REST interface → trades |
 //! | `backfill` | gaps → calls of the REST interface → trades that were missed |
 //! | `conditions` | sale conditions → which prices a print may set; `hours`: when New York trades |
@@ -19,6 +18,5 @@ pub(crate) mod cluster;
 pub(crate) mod conditions;
 pub(crate) mod decode;
 mod hours;
-pub(crate) mod session;
 pub(crate) mod subscription;
 pub(crate) mod wire;

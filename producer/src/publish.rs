@@ -90,8 +90,11 @@ impl Publisher {
         health: Health,
         monitor: Monitor,
     ) -> Self {
-        if let SourceKind::Simulate(market) = &mut spec.kind {
-            *market = market.with_symbols(&config.source.symbols);
+        match &mut spec.kind {
+            SourceKind::Simulate(market) => *market = market.with_symbols(&config.source.symbols),
+            SourceKind::Replay(replay) => {
+                replay.layout.sale_conditions.clone_from(&config.source.sale_conditions_file);
+            }
         }
         let clients = Clients::new(&config.kafka, &format!("{}-producer", config.app_id));
         let runtime = Handle::current();
@@ -383,7 +386,9 @@ fn cursor_of(last: &[Option<Last>], begin: i64) -> Cursor {
 /// A file that cannot be opened or understood is the user's to correct.
 fn file_failure(error: FileError) -> Failure {
     match error {
-        FileError::Open { .. } | FileError::Header { .. } => Failure::Config(error.to_string()),
+        FileError::Open { .. } | FileError::Header { .. } | FileError::Conditions { .. } => {
+            Failure::Config(error.to_string())
+        }
         FileError::Read { .. } | FileError::Write { .. } => Failure::Other(error.into()),
     }
 }

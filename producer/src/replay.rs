@@ -5,6 +5,7 @@
 //! - A JSON line goes out byte for byte when the topic is written as JSON, unknown fields and all. Everything else is read
 //!   and encoded anew.
 //! - A line that is no trade is counted, noted in the file of rejects, and not sent.
+//! - Files that are sorted first are sorted step by step: a poll never takes long.
 //! - After a restart the files are read from their beginning; what the cursor covers costs reading and is not sent. The
 //!   pace counts from the first record that is sent.
 
@@ -17,7 +18,7 @@ use tracing::warn;
 
 use crate::cursor::Cursor;
 use crate::feed::{FeedRecord, Poll, Progress, encode};
-use crate::files::{FileError, Layout, Line, Merge, Reject, Rejected, Rejects};
+use crate::files::{FileError, Input, Layout, Line, Merge, Reject, Rejected, Rejects};
 use crate::hash;
 use crate::pace::Pacer;
 use crate::source::Replay;
@@ -93,6 +94,9 @@ impl ReplayFeed {
     /// # Errors
     /// A file cannot be read on, or the file of rejects cannot be written.
     pub fn poll(&mut self, now: i64) -> Result<Poll<'_>, FileError> {
+        if !self.merge.prepare()? {
+            return Ok(Poll::Wait(now));
+        }
         let mut silent = 0;
         let Waiting { number, event_time, due } = loop {
             if let Some(waiting) = self.waiting {
@@ -207,21 +211,38 @@ fn raw(json: &[u8]) -> Option<String> {
 }
 
 /// What the ids of replays of these files begin with: a hash of the files' names, their first bytes and how they are read.
-/// A file that has grown is the same source; another file under the same name is not.
+/// A file that has grown is the same source, unless it is sorted first; another file under the same name is not.
 ///
 /// # Errors
 /// A file cannot be read.
 pub(crate) fn source_id(replay: &Replay) -> Result<String, FileError> {
-    let Layout { symbol, columns, absolute_size } = &replay.layout;
+    // The table of sale conditions changes no number of a record.
+    let Layout { symbol, columns, absolute_size, sale_conditions: _ } = &replay.layout;
     let columns: Vec<_> = columns.iter().map(|(ours, theirs)| format!("{ours}={theirs}")).collect();
     let text = format!("{} {} {absolute_size}", symbol.as_deref().unwrap_or_default(), columns.join(","));
     let mut id = hash::bytes(text.as_bytes());
     for path in &replay.files {
         let name = path.file_name().unwrap_or(path.as_os_str());
         id = hash::pair(id, hash::bytes(name.as_encoded_bytes()));
-        id = hash::pair(id, hash::bytes(&beginning(path)?));
+        let beginning = beginning(path)?;
+        id = hash::pair(id, hash::bytes(&beginning));
+        if replay.layout.sorts(beginning.split(|byte| *byte == b'\n').next().unwrap_or_default()) {
+            // What a grown file has more would be sorted in between, and change the numbers.
+            id = hash::pair(id, length(path)?);
+        }
     }
     Ok(format!("replay-{id:016x}"))
+}
+
+/// In bytes; 0 for the standard input.
+fn length(path: &Path) -> Result<u64, FileError> {
+    if path == Path::new("-") {
+        return Ok(0);
+    }
+    let metadata = std::fs::metadata(path);
+    metadata
+        .map(|metadata| metadata.len())
+        .map_err(|error| FileError::Open { file: path.display().to_string(), error })
 }
 
 /// The first two lines: header and first record, or the first two records. They tell two files apart, and are not changed
@@ -233,7 +254,7 @@ fn beginning(path: &Path) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     if path != Path::new("-") {
         std::fs::File::open(path)
-            .and_then(|file| file.take(BEGINNING_BYTES).read_to_end(&mut bytes))
+            .and_then(|file| Input::new(Box::new(file)).take(BEGINNING_BYTES).read_to_end(&mut bytes))
             .map_err(|error| FileError::Open { file: path.display().to_string(), error })?;
     }
     if let Some(end) = memchr::memchr_iter(b'\n', &bytes).nth(1) {

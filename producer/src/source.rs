@@ -21,17 +21,29 @@ pub enum Source {
     Live(Venue),
 }
 
+impl From<SourceSpec> for Source {
+    fn from(spec: SourceSpec) -> Self {
+        Self::Recorded(spec)
+    }
+}
+
 /// Whose live feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Venue {
     /// Massive.com: US stocks and crypto; needs a key.
     Massive,
+    /// Coinbase Exchange: trades of crypto; no key.
+    Coinbase,
 }
 
 impl Venue {
     /// As `--source` spells it.
     pub fn from_name(name: &str) -> Option<Self> {
-        (name == "massive").then_some(Self::Massive)
+        match name {
+            "massive" => Some(Self::Massive),
+            "coinbase" => Some(Self::Coinbase),
+            _ => None,
+        }
     }
 }
 
@@ -90,7 +102,7 @@ impl FromStr for SourceKind {
                 Ok(Self::Replay(Replay { files, ..Replay::default() }))
             }
             _ => Err(SourceError(format!(
-                "--source {text}: no such source: use massive, replay:FILE (several files separated by commas) or simulate"
+                "--source {text}: no such source: use massive, coinbase, replay:FILE (several files separated by commas) or simulate"
             ))),
         }
     }

@@ -1,10 +1,10 @@
-//! Latency, recovery, growth and sink.
+//! Latency, recovery, growth, sink and live.
 
 use std::fmt::Write as _;
 
 use super::tables::{Column, Promise, head, promises, table};
 use crate::results::Section;
-use crate::{growth, latency, recovery, sink};
+use crate::{growth, latency, live, recovery, sink};
 
 const LATENCY: &[Column] = &[
     ("p50 ms", "p50", 1),
@@ -68,6 +68,42 @@ const READ_SINK: &str = "\
 Rows of windows (protobuf, three partitions) that wait in Kafka, into an empty table of a PostgreSQL on the same cores. The bare loop holds the same rows as \
 arrays, ready made, and upserts them by UNNEST, 5,000 a transaction, on one connection, with the sink's conflict rule. The sink's rate is taken from its first commit to its last. The \
 backlog: each of 1,000 symbols has a window that is rewritten 300 times before the next; the sink reads all of it and writes the newest of each batch.";
+
+const LIVE: &[Column] = &[
+    ("records/s", "rate", 0),
+    ("µs/record", "cpu", 2),
+    ("records/s and core", "core_rate", 0),
+    ("delay p50 ≤ ms", "p50", 0),
+    ("delay p99 ≤ ms", "p99", 0),
+    ("dropped", "dropped", 0),
+    ("peak MiB", "peak", 0),
+];
+const READ_LIVE: &str = "\
+Trades of 1,000 symbols from `tape fake-massive` over loopback; the records hold the vendor's event (about 220 bytes), lz4. The bare producer sends the \
+same records, with the same header, from memory. Processor time is that of `tape produce` or of the bare producer alone, from the first record in the log to the last; server, \
+producer and broker share the cores, so the rates are bounded by all of them. The burst is a simulated market as fast as time goes, event time = wall clock; \
+delay: from the exchange's time, up to 27 ms before the event is sent, to the hand-over to the Kafka client, bounds of buckets.";
+
+pub(super) fn live(out: &mut String, section: &Section) {
+    head(out, "Live feed", section);
+    let ratio = Promise {
+        what: "records/s and core, tape produce : bare producer".to_owned(),
+        figure: "core_rate",
+        of: live::LIVE.to_owned(),
+        to: Some(live::BARE.to_owned()),
+        wanted: "",
+    };
+    let burst = Promise {
+        what: "records/s in the burst".to_owned(),
+        figure: "rate",
+        of: live::BURST.to_owned(),
+        to: None,
+        wanted: "100,000",
+    };
+    promises(out, section, &[ratio, burst]);
+    let _ = writeln!(out, "{READ_LIVE}\n");
+    table(out, section, &section.names(), LIVE);
+}
 
 pub(super) fn latency(out: &mut String, section: &Section) {
     head(out, "Latency", section);

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use tape_producer::{Pace, SourceKind, SourceSpec};
+use tape_producer::{Pace, Source, SourceKind, SourceSpec};
 
 use super::ProduceArgs;
 
@@ -14,7 +14,11 @@ struct Line {
 /// The source that a command line asks for, or the text of its refusal.
 fn spec(line: &str) -> Result<SourceSpec, String> {
     let line = Line::try_parse_from(std::iter::once("tape").chain(line.split(' ')));
-    line.map_err(|error| error.to_string())?.args.spec().map_err(|failure| failure.to_string())
+    match line.map_err(|error| error.to_string())?.args.source() {
+        Ok(Source::Recorded(spec)) => Ok(spec),
+        Ok(Source::Live(venue)) => Err(format!("{venue:?}")),
+        Err(failure) => Err(failure.to_string()),
+    }
 }
 
 #[test]

@@ -28,7 +28,14 @@ pub(crate) enum Column {
     Partition,
     Offset,
     AppendTime,
+    /// Of a flat file.
+    Conditions,
+    /// Of a flat file.
+    Correction,
 }
+
+/// How many [`Column`]s there are.
+const CELLS: usize = Column::Correction as usize + 1;
 
 const COLUMNS: [(Column, &str); 14] = [
     (Column::Symbol, "symbol"),
@@ -67,12 +74,7 @@ impl Header {
         has_symbol: bool,
     ) -> Result<Self, FileError> {
         let refused = |detail: String| FileError::Header { file: file.to_owned(), detail };
-        let text = std::str::from_utf8(line).map_err(|_| refused("it is not UTF-8".to_owned()))?;
-        let names = names(text.strip_prefix('\u{feff}').unwrap_or(text))
-            .map_err(|error| refused(error.to_string()))?;
-        if names.len() > COLUMNS_MAX {
-            return Err(refused(format!("it has {} columns, more than {COLUMNS_MAX}", names.len())));
-        }
+        let names = names(line).map_err(refused)?;
         for (ours, theirs) in renamed {
             if !COLUMNS.iter().any(|(_, name)| name == ours) {
                 return Err(refused(format!("--columns {ours}={theirs}: no such column: {}", all_names())));
@@ -94,6 +96,11 @@ impl Header {
         let header = Self { columns };
         header.require(&names, has_symbol).map_err(refused)?;
         Ok(header)
+    }
+
+    /// A header whose names mean what `meaning` says.
+    pub(crate) fn new(line: &[u8], meaning: impl Fn(&str) -> Option<Column>) -> Result<Self, String> {
+        Ok(Self { columns: names(line)?.iter().map(|name| meaning(name)).collect() })
     }
 
     /// Whether the file has this column.
@@ -140,10 +147,17 @@ fn all_names() -> String {
     COLUMNS.map(|(_, name)| name).join(", ")
 }
 
-fn names(line: &str) -> Result<Vec<String>, Reject> {
+/// The names of a header line; an error says what is wrong with it.
+pub(crate) fn names(line: &[u8]) -> Result<Vec<String>, String> {
+    let text = std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut row = Row::default();
     let mut names = Vec::new();
-    row.cut(line, &mut |row, line, _, cell| names.push(row.cell(line, cell).trim().to_owned()))?;
+    row.cut(text, &mut |row, text, _, cell| names.push(row.cell(text, cell).trim().to_owned()))
+        .map_err(|reject| reject.to_string())?;
+    if names.len() > COLUMNS_MAX {
+        return Err(format!("it has {} columns, more than {COLUMNS_MAX}", names.len()));
+    }
     Ok(names)
 }
 
@@ -158,7 +172,7 @@ struct Cell {
 /// The cells of the current row that mean something. Reused from row to row.
 #[derive(Debug, Default)]
 pub(crate) struct Row {
-    cells: [Option<Cell>; COLUMNS.len()],
+    cells: [Option<Cell>; CELLS],
     /// The contents of the cells in quotes, one behind the other.
     unquoted: String,
 }
@@ -169,7 +183,7 @@ type Visit<'a> = &'a mut dyn FnMut(&mut Row, &str, usize, Cell);
 impl Row {
     /// Cuts the line into the cells of `header`.
     pub(crate) fn read(&mut self, line: &str, header: &Header) -> Result<(), Reject> {
-        self.cells = [None; COLUMNS.len()];
+        self.cells = [None; CELLS];
         self.unquoted.clear();
         let found = if memchr(b'"', line.as_bytes()).is_none() {
             self.cut_plain(line, header)

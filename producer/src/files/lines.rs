@@ -9,6 +9,8 @@ use std::io::{self, Read};
 
 use memchr::memchr;
 
+use super::input::Input;
+
 /// The longest line. A broker takes records of about 1 MiB by default, so a longer line is no record of `raw-trades`.
 pub const LINE_MAX_BYTES: usize = 1 << 20;
 
@@ -17,7 +19,7 @@ const CHUNK_BYTES: usize = 256 << 10;
 
 /// A file being read. [`Lines::advance`] moves to the next line, [`Lines::text`] shows it.
 pub(crate) struct Lines {
-    input: Box<dyn Read + Send>,
+    input: Input,
     buffer: Vec<u8>,
     /// The current line, without its end.
     line: (usize, usize),
@@ -25,7 +27,7 @@ pub(crate) struct Lines {
     next: usize,
     /// Bytes of the buffer that are filled.
     filled: usize,
-    /// Bytes of the file before the start of the buffer.
+    /// Bytes of the text before the start of the buffer.
     passed: u64,
     is_too_long: bool,
     /// The end of the current line has not been read yet.
@@ -36,7 +38,7 @@ pub(crate) struct Lines {
 impl Lines {
     pub(crate) fn new(input: Box<dyn Read + Send>) -> Self {
         Self {
-            input,
+            input: Input::new(input),
             buffer: vec![0; CHUNK_BYTES],
             line: (0, 0),
             next: 0,
@@ -90,9 +92,9 @@ impl Lines {
         self.is_too_long
     }
 
-    /// Bytes of the file up to the end of the current line.
+    /// Bytes of the file up to the end of the current line; of a compressed file those that were read.
     pub(crate) fn position(&self) -> u64 {
-        self.passed + self.next as u64
+        self.input.compressed_bytes().unwrap_or(self.passed + self.next as u64)
     }
 
     /// Makes the bytes from `next` to `end` the current line, as far as a line may be long.

@@ -1,7 +1,7 @@
 //! Several files as one stream.
 //!
 //! The next record is the one whose file shows the earliest time at its head; of equal times the file that was named
-//! first. Only heads are compared, so the records of one file never change their order, whatever their times. A record
+//! first. Only heads are compared, so what a [`Reader`] gives never changes its order, whatever the times. A record
 //! that is no trade has no time: it follows the one before it in its file.
 //!
 //! The order is a function of the files and their names' order alone, so the number of a record in the merge is always the
@@ -21,6 +21,8 @@ pub struct Merge {
     /// Time at the head of each file.
     times: Vec<i64>,
     current: Option<usize>,
+    /// So many files, from the first, can be read without a wait.
+    prepared: usize,
     is_begun: bool,
     /// Records before the current one.
     number: u64,
@@ -40,7 +42,30 @@ impl Merge {
     /// Merges what was opened already.
     pub fn new(readers: Vec<Reader>) -> Self {
         let times = vec![i64::MIN; readers.len()];
-        Self { readers, heads: BinaryHeap::new(), times, current: None, is_begun: false, number: 0 }
+        Self {
+            readers,
+            heads: BinaryHeap::new(),
+            times,
+            current: None,
+            prepared: 0,
+            is_begun: false,
+            number: 0,
+        }
+    }
+
+    /// Takes a step towards the first record where files are sorted first; false = there is more to do. [`Merge::advance`] does
+    /// all of it.
+    ///
+    /// # Errors
+    /// A file cannot be read on, or its rows not be written.
+    pub fn prepare(&mut self) -> Result<bool, FileError> {
+        while let Some(reader) = self.readers.get_mut(self.prepared) {
+            if !reader.prepare()? {
+                return Ok(false);
+            }
+            self.prepared += 1;
+        }
+        Ok(true)
     }
 
     /// Moves to the next record; false at the end of all files.

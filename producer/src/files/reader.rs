@@ -7,12 +7,17 @@ use std::path::{Path, PathBuf};
 
 use memchr::memmem::Finder;
 use serde::Deserialize;
-use tape_proto::trade::{self, Fields, Trade};
+use tape_proto::trade::{self, Trade};
+use tracing::info;
 
-use super::columns::{Column, Header, Row};
+use super::csv::Csv;
 use super::lines::Lines;
 use super::reject::Reject;
+use super::sort::{CHUNK_BYTES, Sort, Sorted};
 use super::{FileError, Layout};
+
+/// So many rows are one step of sorting: some milliseconds, unless a chunk is full.
+const STEP_ROWS: u32 = 10_000;
 
 /// Where a record stood in a log, as far as the file says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,6 +35,7 @@ pub struct Reader {
     path: PathBuf,
     size: Option<u64>,
     lines: Lines,
+    order: Order,
     shape: Shape,
     /// A line was looked at to learn the shape, and is a record: the next `advance` stays on it.
     is_ahead: bool,
@@ -40,17 +46,17 @@ pub struct Reader {
     has_record: bool,
 }
 
+/// In which order records are given.
+enum Order {
+    AsTheyStand,
+    /// By time, and not all have been read yet.
+    Sorting(Sort),
+    Sorted(Sorted),
+}
+
 enum Shape {
     Csv(Box<Csv>),
     Json(Box<Keys>),
-}
-
-struct Csv {
-    header: Header,
-    symbol: Option<String>,
-    absolute_size: bool,
-    row: Row,
-    state: Result<(), Reject>,
 }
 
 impl Reader {
@@ -87,13 +93,14 @@ impl Reader {
             path: path.to_owned(),
             size,
             lines: Lines::new(input),
+            order: Order::AsTheyStand,
             shape: Shape::Json(Box::new(Keys::new())),
             is_ahead: false,
             line: 0,
             number: 0,
             has_record: false,
         };
-        let is_json = match path.extension().and_then(|ending| ending.to_str()) {
+        let is_json = match ending(path) {
             Some("jsonl" | "ndjson" | "json") => true,
             Some("csv") => false,
             _ => {
@@ -112,18 +119,59 @@ impl Reader {
     /// # Errors
     /// The file cannot be read on.
     pub fn advance(&mut self) -> Result<bool, FileError> {
+        while !self.prepare()? {}
         self.number += u64::from(self.has_record);
-        self.has_record = if self.is_ahead { true } else { self.next_filled()? };
+        self.has_record = match &mut self.order {
+            Order::Sorted(sorted) => sorted.advance().map_err(|error| self.sort_failed(error))?,
+            _ if self.is_ahead => true,
+            _ => self.next_filled()?,
+        };
         self.is_ahead = false;
-        if let (true, Shape::Csv(csv)) = (self.has_record, &mut self.shape) {
-            csv.state = csv.read(&self.lines);
+        if self.has_record {
+            self.read_row();
         }
         Ok(self.has_record)
     }
 
+    /// Takes a step towards the first record of a file that is sorted first; false = there is more to do. [`Reader::advance`]
+    /// does all of it: this is for callers that must not be away for minutes.
+    ///
+    /// # Errors
+    /// The file cannot be read on, or the rows not be written.
+    pub fn prepare(&mut self) -> Result<bool, FileError> {
+        let mut sort = match std::mem::replace(&mut self.order, Order::AsTheyStand) {
+            Order::Sorting(sort) => sort,
+            done => {
+                self.order = done;
+                return Ok(true);
+            }
+        };
+        for _ in 0..STEP_ROWS {
+            if !self.next_filled()? {
+                info!(file = %self.path.display(), rows = sort.rows(), "sorted by time");
+                self.order = Order::Sorted(sort.finish().map_err(|error| self.sort_failed(error))?);
+                return Ok(true);
+            }
+            self.read_row();
+            let Shape::Csv(csv) = &self.shape else { continue };
+            let (text, is_too_long) = (self.lines.text(), self.lines.is_too_long());
+            let is_written = sort.push(csv.time(text), self.line, text, is_too_long);
+            if is_written.map_err(|error| self.sort_failed(error))? {
+                let (read, total) = (self.lines.position(), self.size);
+                info!(file = %self.path.display(), rows = sort.rows(), read, total, "sorting by time");
+            }
+        }
+        self.order = Order::Sorting(sort);
+        Ok(false)
+    }
+
     /// The current record. Call it after [`Reader::advance`] said true.
     pub fn line(&self) -> Line<'_> {
-        Line { number: self.number, line: self.line, reader: self }
+        let line = match &self.order {
+            Order::Sorted(sorted) => sorted.line(),
+            _ => self.line,
+        };
+        Line { number: self.number, line, reader: self }
     }
 
     /// The file's name as it was given.
@@ -131,9 +179,19 @@ impl Reader {
         &self.path
     }
 
-    /// Bytes read, up to the end of the current line.
+    /// Bytes read, up to the end of the current line; of a compressed file as they lie on disk. In a file that is sorted first
+    /// a byte is half read when it is sorted.
     pub fn bytes_read(&self) -> u64 {
-        self.lines.position()
+        let position = self.lines.position();
+        match &self.order {
+            Order::AsTheyStand => position,
+            Order::Sorting(_) => position / 2,
+            Order::Sorted(sorted) => {
+                let (given, rows) = sorted.progress();
+                let half = u128::from(position) * u128::from(given) / u128::from(rows.max(1));
+                (position + half as u64) / 2
+            }
+        }
     }
 
     /// Length of the file when it was opened; `None` for a pipe.
@@ -165,15 +223,47 @@ impl Reader {
             return Err(FileError::Header { file, detail: "the file is empty".to_owned() });
         }
         self.is_ahead = false;
-        let header = Header::read(&file, self.lines.text(), &layout.columns, layout.symbol.is_some())?;
-        self.shape = Shape::Csv(Box::new(Csv {
-            header,
-            symbol: layout.symbol.clone(),
-            absolute_size: layout.absolute_size,
-            row: Row::default(),
-            state: Ok(()),
-        }));
+        let csv = Csv::open(&file, self.lines.text(), layout)?;
+        if csv.is_flat() {
+            self.order = Order::Sorting(Sort::new(CHUNK_BYTES));
+        }
+        self.shape = Shape::Csv(Box::new(csv));
         Ok(())
+    }
+
+    /// Cuts the current line into cells, if it has some.
+    fn read_row(&mut self) {
+        let (text, is_too_long) = match &self.order {
+            Order::Sorted(sorted) => (sorted.text(), sorted.is_too_long()),
+            _ => (self.lines.text(), self.lines.is_too_long()),
+        };
+        if let Shape::Csv(csv) = &mut self.shape {
+            csv.read(text, is_too_long);
+        }
+    }
+
+    fn text(&self) -> &[u8] {
+        match &self.order {
+            Order::Sorted(sorted) => sorted.text(),
+            _ => self.lines.text(),
+        }
+    }
+
+    fn sort_failed(&self, error: io::Error) -> FileError {
+        let folder = std::env::temp_dir();
+        let file =
+            format!("a file in {} (TMPDIR), to sort {} by time,", folder.display(), self.path.display());
+        FileError::Write { file, error }
+    }
+}
+
+/// What a file's name ends in, compression aside.
+fn ending(path: &Path) -> Option<&str> {
+    let ending = path.extension()?.to_str()?;
+    if matches!(ending, "gz" | "zst") {
+        Path::new(path.file_stem()?).extension()?.to_str()
+    } else {
+        Some(ending)
     }
 }
 
@@ -191,7 +281,7 @@ pub struct Line<'a> {
 impl<'a> Line<'a> {
     /// The line without its end; of one that is too long the first [`LINE_MAX_BYTES`](super::LINE_MAX_BYTES).
     pub fn text(&self) -> &'a [u8] {
-        self.reader.lines.text()
+        self.reader.text()
     }
 
     /// The file it comes from.
@@ -219,7 +309,7 @@ impl<'a> Line<'a> {
     /// The symbol of the line if it can be read at all, valid or not: where a rejected line belongs. Slow.
     pub fn symbol(&self) -> Option<Cow<'a, str>> {
         match &self.reader.shape {
-            Shape::Csv(csv) => csv.symbol(self.text()).map(Cow::Borrowed),
+            Shape::Csv(csv) => csv.symbol(self.text()),
             Shape::Json(_) => json_symbol(self.text()),
         }
     }
@@ -244,76 +334,6 @@ fn json_symbol(value: &[u8]) -> Option<Cow<'_, str>> {
         symbol: Option<Cow<'a, str>>,
     }
     serde_json::from_slice::<Symbol<'_>>(value).ok()?.symbol
-}
-
-/// What was read into [`Csv::row`] was UTF-8.
-const CHECKED: &str = "the row was read from text";
-
-impl Csv {
-    fn read(&mut self, lines: &Lines) -> Result<(), Reject> {
-        if lines.is_too_long() {
-            return Err(Reject::TooLong);
-        }
-        let text = std::str::from_utf8(lines.text()).map_err(|_| Reject::BadUtf8)?;
-        self.row.read(text, &self.header)
-    }
-
-    fn trade<'a>(&'a self, line: &'a [u8]) -> Result<Trade<'a>, Reject> {
-        self.state.clone()?;
-        let line = as_checked(line);
-        let cell = |column| self.row.get(line, column);
-        let size = |column| match cell(column) {
-            Some(text) if self.absolute_size => Some(text.strip_prefix('-').unwrap_or(text)),
-            text => text,
-        };
-        Ok(trade::check(&Fields {
-            symbol: cell(Column::Symbol).or(self.symbol.as_deref()),
-            price: cell(Column::Price),
-            size: size(Column::Size),
-            volume: size(Column::Volume),
-            timestamp: cell(Column::Timestamp),
-            high: cell(Column::High),
-            low: cell(Column::Low),
-            open: cell(Column::Open),
-            vwap: cell(Column::Vwap),
-            price_eligibility: cell(Column::PriceEligibility),
-            volume_eligible: cell(Column::VolumeEligible),
-        })?)
-    }
-
-    fn symbol<'a>(&'a self, line: &'a [u8]) -> Option<&'a str> {
-        let cell = match &self.state {
-            Ok(()) => self.row.get(as_checked(line), Column::Symbol),
-            // The cells that were read before the mistake may be shifted.
-            Err(_) => None,
-        };
-        cell.or(self.symbol.as_deref())
-    }
-
-    fn position(&self, line: &[u8]) -> Result<Position, Reject> {
-        self.state.clone()?;
-        let line = as_checked(line);
-        Ok(Position {
-            partition: whole("partition", self.row.get(line, Column::Partition))?,
-            offset: whole("offset", self.row.get(line, Column::Offset))?,
-            append_time: whole("append_time", self.row.get(line, Column::AppendTime))?,
-        })
-    }
-}
-
-fn as_checked(line: &[u8]) -> &str {
-    std::str::from_utf8(line).expect(CHECKED)
-}
-
-/// A whole number from 0 on; an empty cell is absent.
-fn whole<T: TryFrom<u64>>(column: &'static str, text: Option<&str>) -> Result<Option<T>, Reject> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse::<u64>().ok().filter(|_| is_plain).and_then(|number| T::try_from(number).ok());
-    match number {
-        Some(number) => Ok(Some(number)),
-        None => Err(Reject::Position { column, text: text.chars().take(64).collect() }),
-    }
 }
 
 /// Looks for the names of a position in a line of JSON before it is parsed for them: most lines have none.

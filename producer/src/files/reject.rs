@@ -12,6 +12,9 @@ use super::lines::LINE_MAX_BYTES;
 /// As much of a line as the file of rejects keeps, in bytes; the same as a dead letter keeps of a value.
 const TEXT_MAX_BYTES: usize = 64 << 10;
 
+/// As much of a text as a message shows.
+const EXCERPT_MAX_CHARS: usize = 64;
+
 /// Why a line is no record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reject {
@@ -43,6 +46,36 @@ pub enum Reject {
         /// The beginning of its text.
         text: String,
     },
+    /// A flat file's trade that was corrected later.
+    #[error("correction 1: the trade was corrected later, its correction counts in its place")]
+    Corrected,
+    /// A flat file's trade that was an error.
+    #[error("correction 7: the trade was an error")]
+    Erroneous,
+    /// A flat file's trade that was cancelled.
+    #[error("correction 8: the trade was cancelled")]
+    Cancelled,
+    /// A flat file's message about another row.
+    #[error("correction 10 or 11: the row says that another one is no trade")]
+    Cancel,
+    /// A flat file's `correction` of unknown meaning.
+    #[error("correction {text:?} is none that is known: 0, 1, 7, 8, 10, 11, 12")]
+    Correction {
+        /// The beginning of its text.
+        text: String,
+    },
+    /// A flat file's `conditions` are no list of ids.
+    #[error("conditions {text:?} are no list of up to 64 whole numbers with commas between")]
+    Conditions {
+        /// The beginning of its text.
+        text: String,
+    },
+    /// A flat file's `ticker` is no pair.
+    #[error("ticker {text:?} is no pair as X:BTC-USD, or X:BTCUSD with a quote currency that is known")]
+    Ticker {
+        /// The beginning of its text.
+        text: String,
+    },
 }
 
 impl Reject {
@@ -55,8 +88,20 @@ impl Reject {
             Self::BadUtf8 => "bad_utf8",
             Self::TooLong => "too_long",
             Self::Position { .. } => "bad_position",
+            Self::Corrected => "corrected",
+            Self::Erroneous => "erroneous",
+            Self::Cancelled => "cancelled",
+            Self::Cancel => "cancel_record",
+            Self::Correction { .. } => "bad_correction",
+            Self::Conditions { .. } => "bad_conditions",
+            Self::Ticker { .. } => "bad_ticker",
         }
     }
+}
+
+/// The beginning of a text, for a message.
+pub(super) fn excerpt(text: &str) -> String {
+    text.chars().take(EXCERPT_MAX_CHARS).collect()
 }
 
 impl From<trade::Reject> for Reject {

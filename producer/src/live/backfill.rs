@@ -21,8 +21,9 @@ use super::rest::{Response, Rest};
 use crate::feed::encode;
 use crate::massive::backfill::{Answer, Call, Effect, Event, Note, Page, Pass, Plan, Record, Row, Settings};
 use crate::massive::cluster::Cluster;
-use crate::massive::decode::{Decoded, Decoder, Kind, Past};
+use crate::massive::decode::{Decoder, Kind, Past};
 use crate::report::now_ms;
+use crate::venue::Decoded;
 use lag::Lag;
 use numbers::Numbers;
 
@@ -32,7 +33,8 @@ const HOLD_BYTES: usize = 64 << 20;
 /// A stretch of time that a connection missed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Gap {
-    pub(crate) cluster: Cluster,
+    /// Index of the feed.
+    pub(crate) feed: usize,
     /// From and to by our clock, in milliseconds since the Unix epoch.
     pub(crate) range: (i64, i64),
     /// What the connection is subscribed to.
@@ -42,14 +44,14 @@ pub(crate) struct Gap {
 impl Gap {
     /// All three times on the clock of the connections.
     pub(crate) fn new(
-        cluster: Cluster,
+        feed: usize,
         (from, to): (Duration, Duration),
         channels: BTreeSet<String>,
         now: Duration,
     ) -> Self {
         let ago = |time| i64::try_from(now.saturating_sub(time).as_millis()).unwrap_or(i64::MAX);
         let clock = now_ms();
-        Self { cluster, range: (clock.saturating_sub(ago(from)), clock.saturating_sub(ago(to))), channels }
+        Self { feed, range: (clock.saturating_sub(ago(from)), clock.saturating_sub(ago(to))), channels }
     }
 }
 
@@ -89,18 +91,18 @@ impl Backfill {
 
     /// A connection missed something.
     pub(super) fn gap(&mut self, gap: &Gap, now: Duration) {
-        let lag = &self.lags[gap.cluster as usize];
+        let Some(&cluster) = Cluster::ALL.get(gap.feed) else { return };
+        let lag = &self.lags[cluster as usize];
         let range = (gap.range.0.saturating_sub(lag.last()), gap.range.1.saturating_sub(lag.least()));
-        self.plan.gap(gap.cluster, range, &gap.channels, now);
+        self.plan.gap(cluster, range, &gap.channels, now);
     }
 
     /// A live event came, with its record's value. True = publish it; false = it is held, or was published before. Then, and
     /// otherwise too, take the [`effects`](Self::effects) first.
     pub(super) fn live(&mut self, decoded: &Decoded<'_>, value: &[u8], clock: i64, now: Duration) -> bool {
-        let cluster = match decoded.kind {
-            Kind::T => Cluster::Stocks,
-            Kind::Xt => Cluster::Crypto,
-            _ => return true,
+        let kinds = [(Kind::T, Cluster::Stocks), (Kind::Xt, Cluster::Crypto)];
+        let Some((_, cluster)) = kinds.into_iter().find(|(kind, _)| kind.name() == decoded.kind) else {
+            return true;
         };
         let trade = &decoded.trade;
         self.lags[cluster as usize].add(clock.saturating_sub(trade.event_time));

@@ -165,9 +165,8 @@ impl Maker {
         let from: Vec<i64> =
             from.into_iter().zip(&ends).map(|((_, offset), end)| offset.unwrap_or(*end)).collect();
         let lineage = Lineage::fixed(self.source.clone());
-        let last = log_tail::last_records(&self.clients, topic, &lineage, &from, &|| {
-            self.shutdown.is_requested()
-        })?;
+        let last =
+            log_tail::last_records(&self.clients, topic, &lineage, &from, &|| self.shutdown.is_requested())?;
         Ok(Cursor::new(last.into_iter().map(|last| last.map(|last| last.number)).collect()))
     }
 }

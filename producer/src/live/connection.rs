@@ -1,4 +1,4 @@
-//! One connection after the other to a cluster: carries out what the session says, and hands frames on.
+//! One connection after the other of a feed: carries out what the session says, and hands frames on.
 //!
 //! The session decides, this executes. Nothing here waits for anything but the socket, the session's deadline, a change of what is
 //! wanted, and the stop.
@@ -22,11 +22,9 @@ use super::backfill::Gap;
 use super::intake::{Frame, Intake};
 use super::journal::Journal;
 use super::status::Line;
-use crate::massive::cluster::Cluster;
-use crate::massive::session::{Action, Input, Notice, Session};
-use crate::massive::wire;
+use crate::session::{Action, Input, Notice, Session};
 
-/// The largest frame, and the largest message of several frames, in bytes. The vendor publishes none; its clients take 1 MB.
+/// The largest frame, and the largest message of several frames, in bytes. Venues publish none; Massive's clients take 1 MB.
 const FRAME_MAX_BYTES: usize = 16 << 20;
 /// What does not go out in this time does not go out.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -109,15 +107,15 @@ impl Socket {
 /// A wrong host has no certificate for the name: the vendor's DNS answers for any.
 fn explain(error: &Error) -> String {
     match error {
-        Error::Tls(_) => format!("{error}; check the host name in MASSIVE_WS_URL"),
+        Error::Tls(_) => format!("{error}; check the host name in MASSIVE_WS_URL or COINBASE_WS_URL"),
         Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => {
-            format!("{error}; check the host name in MASSIVE_WS_URL")
+            format!("{error}; check the host name in MASSIVE_WS_URL or COINBASE_WS_URL")
         }
         _ => error.to_string(),
     }
 }
 
-/// One cluster's line.
+/// One feed's line.
 pub(crate) struct Connection {
     pub(crate) url: String,
     pub(crate) session: Session,
@@ -125,7 +123,6 @@ pub(crate) struct Connection {
     pub(crate) intake: Intake,
     /// Index of the decoder of its frames.
     pub(crate) feed: usize,
-    pub(crate) cluster: Cluster,
     pub(crate) journal: Journal,
     pub(crate) line: Line,
 }
@@ -142,7 +139,10 @@ impl Connection {
             self.obey(&mut socket, &wanted).await;
             self.line.set(self.session.state_name());
             if let Some(why) = self.line.refused() {
-                return Err(Failure::Config(why));
+                return Err(Failure::Config(format!(
+                    "MASSIVE_API_KEY: {}: {why}; is the key right, and does its plan hold this cluster?",
+                    self.url
+                )));
             }
             if self.session.is_over() {
                 return Ok(());
@@ -197,7 +197,7 @@ impl Connection {
     }
 
     fn frame(&mut self, bytes: Bytes) {
-        let statuses = wire::statuses(&bytes);
+        let statuses = self.session.dialect().statuses(&bytes);
         for status in &statuses {
             self.tell(Input::Status(status));
         }
@@ -237,7 +237,7 @@ impl Connection {
                     }
                     if let Notice::Gap { from, to } = notice {
                         let channels = wanted.borrow().clone();
-                        self.intake.gap(Gap::new(self.cluster, (from, to), channels, self.wires.now()));
+                        self.intake.gap(Gap::new(self.feed, (from, to), channels, self.wires.now()));
                     }
                     self.journal.note(&notice, self.wires.now());
                     Ok(())

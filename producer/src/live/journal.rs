@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use metrics::counter;
 use tracing::{error, info, warn};
 
-use crate::massive::session::Notice;
+use crate::session::Notice;
 
 /// Channels that a line of the log names at most.
 const NAMED_MAX: usize = 20;
@@ -66,11 +66,16 @@ impl Journal {
             ),
             Notice::SlowConsumer(message) => {
                 counter!("tape_producer_slow_consumer_total", "cluster" => cluster).increment(1);
-                warn!(cluster, message, "the vendor says that we read too slowly, and will close the connection");
+                warn!(
+                    cluster,
+                    message, "the vendor says that we read too slowly, and will close the connection"
+                );
             }
             Notice::Refused(message) => error!(cluster, message, "the vendor refuses the key"),
             Notice::AuthRequired(message) => warn!(cluster, message, "the vendor wants the key again"),
-            Notice::SubscriptionError(message) => warn!(cluster, message, "the vendor refuses a subscription"),
+            Notice::SubscriptionError(message) => {
+                warn!(cluster, message, "the vendor refuses a subscription")
+            }
             Notice::UnknownStatus { status, message } => {
                 warn!(cluster, status, message, "a status that the protocol does not know");
             }
@@ -84,7 +89,10 @@ impl Journal {
         self.overrun.1 += bytes as u64;
         if self.overrun.0.is_power_of_two() {
             let (frames, bytes) = self.overrun;
-            error!(cluster = self.cluster, frames, bytes, "frames dropped: they come faster than they can be read");
+            error!(
+                cluster = self.cluster,
+                frames, bytes, "frames dropped: they come faster than they can be read"
+            );
         }
     }
 

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use metrics::{
-    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
 };
 
 use super::outbox::Figures;
@@ -16,6 +17,7 @@ pub(crate) struct LiveMeters {
     spooled: Gauge,
     spool_bytes: Gauge,
     pub(super) dropped: Counter,
+    pub(super) missing: Counter,
     pub(super) unknown_conditions: Counter,
     /// By the vendor's name of the event; the names are few.
     events: HashMap<String, Counter>,
@@ -29,11 +31,21 @@ impl LiveMeters {
         describe_counter!("tape_producer_decode_errors_total", "events that could not be read, by reason");
         describe_counter!("tape_producer_unknown_conditions_total", "sale conditions without a rule");
         describe_counter!("tape_producer_reconnects_total", "ends of a connection, by cause");
-        describe_counter!("tape_producer_missing_acks_total", "subscriptions that were not acknowledged in time");
+        describe_counter!(
+            "tape_producer_missing_acks_total",
+            "subscriptions that were not acknowledged in time"
+        );
         describe_counter!("tape_producer_slow_consumer_total", "times that the vendor called us slow");
         describe_counter!("tape_producer_gaps_total", "stretches of time that the feed was not followed");
+        describe_counter!(
+            "tape_producer_missing_trades_total",
+            "trades that a venue has numbered and the feed did not bring"
+        );
         describe_counter!("tape_producer_dropped_frames_total", "frames that found no room in memory");
-        describe_counter!("tape_producer_dropped_records_total", "records that found no room in memory or on disk");
+        describe_counter!(
+            "tape_producer_dropped_records_total",
+            "records that found no room in memory or on disk"
+        );
         describe_histogram!(
             "tape_producer_delay_seconds",
             "time from the exchange (of a bar: from its end) to the hand-over to the Kafka client"
@@ -49,6 +61,7 @@ impl LiveMeters {
             spooled: gauge!("tape_producer_spooled_records"),
             spool_bytes: gauge!("tape_producer_spool_bytes"),
             dropped: counter!("tape_producer_dropped_records_total"),
+            missing: counter!("tape_producer_missing_trades_total"),
             unknown_conditions: counter!("tape_producer_unknown_conditions_total"),
             events: HashMap::new(),
             ignored: HashMap::new(),

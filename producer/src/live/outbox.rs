@@ -195,9 +195,9 @@ impl Outbox {
             self.spill()?;
             dropped = self.flight.held_in_memory();
         } else {
-            let kept = self.flight.drain();
-            self.waiting_bytes += kept.iter().map(Kept::bytes).sum::<usize>();
-            for record in kept.into_iter().rev() {
+            let kept = self.flight.drain().into_iter().chain(self.held.take());
+            for record in kept.collect::<Vec<_>>().into_iter().rev() {
+                self.waiting_bytes += record.bytes();
                 self.waiting.push_front(record);
             }
         }
@@ -266,9 +266,7 @@ impl Outbox {
         if !self.spilling {
             self.spilling = true;
             // Nothing of an emptied spool is on its way; reading begins at what is written now.
-            self.flight.hand_over(|record| {
-                Ok(matches!(spool.push(&self.source, record)?, Pushed::Yes))
-            })?;
+            self.flight.hand_over(|record| Ok(matches!(spool.push(&self.source, record)?, Pushed::Yes)))?;
         }
         Ok(())
     }

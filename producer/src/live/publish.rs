@@ -1,5 +1,6 @@
 //! The thread between the sockets and Kafka: reads frames, makes records, and moves them on, over the disk if need be.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
@@ -14,10 +15,10 @@ use super::meters::LiveMeters;
 use super::outbox::{Fate, Outbox};
 use super::status::Lines;
 use crate::feed::encode;
-use crate::massive::decode::{Decoded, Decoder, Element};
 use crate::monitor::{Meters, Snapshot};
 use crate::report::now_ms;
 use crate::spool::SpoolError;
+use crate::venue::{Decode, Decoded, Element};
 
 /// How long a stop waits for the brokers; the grace period of a pod is 30 s.
 const FLUSH_ON_STOP: Duration = Duration::from_secs(10);
@@ -39,7 +40,7 @@ const LOSSES_MAX: u32 = 5;
 /// See the head of this file.
 pub(super) struct Publisher {
     outlet: Outlet,
-    decoders: Vec<Decoder>,
+    decoders: Vec<Box<dyn Decode>>,
     backfill: Option<Backfill>,
     outbox: Outbox,
     link: Link,
@@ -60,6 +61,8 @@ struct Count {
     bytes: u64,
     bad: u64,
     dropped: Dropped,
+    /// Trades that never came, by symbol, since the last report.
+    missing: BTreeMap<String, u64>,
     reported: Instant,
     logged: (Instant, u64),
 }
@@ -75,7 +78,7 @@ struct Dropped {
 impl Publisher {
     pub(super) fn new(
         config: &Config,
-        (outlet, decoders, backfill): (Outlet, Vec<Decoder>, Option<Backfill>),
+        (outlet, decoders, backfill): (Outlet, Vec<Box<dyn Decode>>, Option<Backfill>),
         (outbox, link): (Outbox, Link),
         (lines, health): (Lines, Health),
     ) -> Self {
@@ -88,6 +91,7 @@ impl Publisher {
             bytes: 0,
             bad: 0,
             dropped: Dropped::default(),
+            missing: BTreeMap::new(),
             reported: now,
             logged: (now, 0),
         };
@@ -144,7 +148,7 @@ impl Publisher {
         let clock = now_ms();
         let mut value = Vec::with_capacity(256);
         let Some(decoder) = self.decoders.get_mut(frame.feed) else { return };
-        decoder.decode(&frame.bytes, |element| match element {
+        decoder.decode(&frame.bytes, &mut |element| match element {
             Element::Trade(decoded) => {
                 encode(&decoded.trade, decoded.raw, format, &mut value);
                 count.heard(&decoded, clock);
@@ -163,6 +167,7 @@ impl Publisher {
             }
             Element::Status => {}
             Element::Ignored(name) => count.live.ignored(name),
+            Element::Missing { symbol, count: trades } => count.missed(symbol, trades),
             Element::Bad { reason, message, text } => count.refused(reason, &message, text),
         });
     }
@@ -243,6 +248,9 @@ impl Publisher {
         if let Some(line) = count.dropped.end() {
             error!("{line}");
         }
+        if !count.missing.is_empty() {
+            warn!(trades = ?std::mem::take(&mut count.missing), "these numbers of trades never came");
+        }
         let (at, records) = count.logged;
         if at.elapsed() >= LOG_EVERY {
             let per_second = ((count.now.records - records) as f64 / at.elapsed().as_secs_f64()).round();
@@ -316,7 +324,7 @@ impl Publisher {
 impl Count {
     fn heard(&mut self, decoded: &Decoded<'_>, clock: i64) {
         let event_time = decoded.trade.event_time;
-        self.live.event(decoded.kind.name(), clock - decoded.participant_time.unwrap_or(event_time));
+        self.live.event(decoded.kind, clock - decoded.participant_time.unwrap_or(event_time));
         if decoded.unknown_conditions > 0 {
             self.live.unknown_conditions.increment(decoded.unknown_conditions as u64);
         }
@@ -345,6 +353,12 @@ impl Count {
             let event: String = text.chars().take(EXCERPT_CHARS).collect();
             warn!(reason, event, "an event that cannot be read: {message}");
         }
+    }
+
+    fn missed(&mut self, symbol: String, trades: u64) {
+        self.live.missing.increment(trades);
+        let sum = self.missing.entry(symbol).or_default();
+        *sum = sum.saturating_add(trades);
     }
 
     fn disk(&mut self, error: &SpoolError) {

@@ -32,8 +32,12 @@ impl Lines {
     /// Which clusters bring nothing, and why, in words; empty: all do.
     pub(crate) fn troubles(&self) -> String {
         let troubled = |line: &&State| line.open && !matches!(line.state, "subscribed" | "streaming");
-        let words: Vec<_> =
-            self.lock().iter().filter(troubled).map(|line| format!("{}: {}", line.name, line.state)).collect();
+        let words: Vec<_> = self
+            .lock()
+            .iter()
+            .filter(troubled)
+            .map(|line| format!("{}: {}", line.name, line.state))
+            .collect();
         words.join(", ")
     }
 

@@ -8,8 +8,9 @@ use tape_service::{Config, Failure};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::warn;
 
-use crate::massive::subscription::{self, Plan};
-use crate::source::check_symbols;
+use crate::source::{Venue, check_symbols};
+use crate::venue::Plan;
+use crate::{coinbase, massive};
 
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -20,14 +21,17 @@ const FILE_MAX_BYTES: u64 = 1 << 20;
 ///
 /// # Errors
 /// The file cannot be read, or the settings cannot be followed.
-pub(super) fn plan(config: &Config) -> Result<Plan, Failure> {
+pub(super) fn plan(venue: Venue, config: &Config) -> Result<Plan, Failure> {
     let source = &config.source;
     let symbols = match &source.symbols_file {
         None => source.symbols.clone(),
         Some(file) => read(file).map_err(Failure::Config)?,
     };
-    subscription::plan(&source.massive_ws_url, &symbols, &source.channels)
-        .map_err(|error| Failure::Config(error.to_string()))
+    let plan = match venue {
+        Venue::Massive => massive::subscription::plan(&source.massive_ws_url, &symbols, &source.channels),
+        Venue::Coinbase => coinbase::subscription::plan(&source.coinbase_ws_url, &symbols),
+    };
+    plan.map_err(|error| Failure::Config(error.to_string()))
 }
 
 /// Symbols separated by commas, white space or line breaks; `#` begins a comment.

@@ -17,6 +17,9 @@
 //! | vwap | | | `vw`, not below `l` and not above `h` |
 //! | eligibility | by `c` | all | all |
 //!
+//! What is bad gets a code of [`Reject`](tape_proto::trade::Reject), or `frame` (neither array nor object), `missing_ev`, `bad_ev`,
+//! `bad_conditions`.
+//!
 //! The VWAP of a bar is rounded, and counts prints that may set no high or low, so it may lie outside of the two; the
 //! contract wants it inside, and the nearest price there is the smallest change.
 
@@ -29,14 +32,12 @@ mod text;
 
 use std::sync::Arc;
 
-use tape_proto::trade::{Reject, Trade};
-
 use super::cluster::Cluster;
 use super::conditions::Conditions;
+use crate::venue::{Decode, Element, Fault};
 use scan::{Broken, Elements, Name, Object};
 use text::content;
 
-pub(crate) use identity::Identity;
 pub(crate) use kind::Kind;
 pub(crate) use page::Past;
 
@@ -49,76 +50,9 @@ pub(crate) struct Decoder {
     ids: Vec<i64>,
 }
 
-/// One element of a frame.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Element<'f> {
-    /// A trade or a bar.
-    Trade(Decoded<'f>),
-    /// An answer of the session, which reads those itself.
-    Status,
-    /// An event that is no trade here, by its name if we know it, else `other`: few labels, whatever comes.
-    Ignored(&'static str),
-    /// Something that is no event.
-    Bad {
-        /// A code of [`Reject`], or `frame` (neither array nor object), `missing_ev`, `bad_ev`, `bad_conditions`.
-        reason: &'static str,
-        /// One line.
-        message: String,
-        /// All of it, up to the first byte that is not UTF-8.
-        text: &'f str,
-    },
-}
-
-/// A trade or a bar that the contract accepts.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Decoded<'f> {
-    pub(crate) kind: Kind,
-    pub(crate) trade: Trade<'f>,
-    pub(crate) identity: Identity,
-    /// When the exchange reported the trade, at or before the event time; milliseconds since the Unix epoch.
-    pub(crate) participant_time: Option<i64>,
-    /// Number of its conditions without a known rule.
-    pub(crate) unknown_conditions: usize,
-    /// The element as it came, if the decoder includes it.
-    pub(crate) raw: Option<&'f str>,
-}
-
-/// Why an element is no event.
-struct Fault {
-    reason: &'static str,
-    message: String,
-}
-
-impl Fault {
-    fn new(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
-    }
-}
-
-impl From<Reject> for Fault {
-    fn from(reject: Reject) -> Self {
-        Self::new(reject.code(), reject.to_string())
-    }
-}
-
 impl Decoder {
     pub(crate) const fn new(cluster: Cluster, conditions: Arc<Conditions>, include_raw: bool) -> Self {
         Self { cluster, conditions, include_raw, ids: Vec::new() }
-    }
-
-    /// Calls `each` for each element, in the order of the frame: an array of objects, or one object alone.
-    ///
-    /// A frame that is cut or has garbage between its elements gives in addition a [`Element::Bad`] for each such place.
-    pub(crate) fn decode<'f>(&mut self, frame: &'f [u8], mut each: impl FnMut(Element<'f>)) {
-        for element in Elements::new(frame) {
-            each(match element {
-                Ok(object) => self.element(&object).unwrap_or_else(|fault| fault.of(object.text)),
-                Err(Broken { reject, text }) => {
-                    let no_frame = || Fault::new("frame", "the frame is neither a JSON array nor an object");
-                    reject.map_or_else(no_frame, Fault::from).of(text)
-                }
-            });
-        }
     }
 
     fn element<'f>(&mut self, object: &Object<'f>) -> Result<Element<'f>, Fault> {
@@ -135,9 +69,20 @@ impl Decoder {
     }
 }
 
-impl Fault {
-    fn of(self, text: &str) -> Element<'_> {
-        Element::Bad { reason: self.reason, message: self.message, text }
+impl Decode for Decoder {
+    /// A frame is an array of objects, or one object alone.
+    ///
+    /// A frame that is cut or has garbage between its elements gives in addition a [`Element::Bad`] for each such place.
+    fn decode<'f>(&mut self, frame: &'f [u8], each: &mut dyn FnMut(Element<'f>)) {
+        for element in Elements::new(frame) {
+            each(match element {
+                Ok(object) => self.element(&object).unwrap_or_else(|fault| fault.of(object.text)),
+                Err(Broken { reject, text }) => {
+                    let no_frame = || Fault::new("frame", "the frame is neither a JSON array nor an object");
+                    reject.map_or_else(no_frame, Fault::from).of(text)
+                }
+            });
+        }
     }
 }
 

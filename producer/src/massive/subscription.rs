@@ -15,49 +15,13 @@
 //!
 //! Invariant: one symbol is fed by one channel; its volume would count twice otherwise. `T.*` feeds every stock.
 
-mod symbol;
+pub(crate) mod symbol;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cluster::Cluster;
+use crate::venue::{FeedPlan, Plan, PlanError};
 use symbol::Entry;
-
-/// What follows from the settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Plan {
-    /// One for each cluster that has a symbol, at least one.
-    pub(crate) feeds: Vec<FeedPlan>,
-    /// What was read otherwise than it was written, for the log.
-    pub(crate) notes: Vec<String>,
-}
-
-/// One connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FeedPlan {
-    pub(crate) cluster: Cluster,
-    /// The address, cluster included.
-    pub(crate) url: String,
-    /// `T.AAPL`, `XAS.BTC-USD`, `T.*`; at least one.
-    pub(crate) channels: BTreeSet<String>,
-}
-
-/// Settings that cannot be followed; the message names the setting, its value and the remedy.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct SubscriptionError(pub(crate) String);
-
-/// The way from one set of channels to another. To be sent in this order, so that no symbol is fed twice in between.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Changes {
-    pub(crate) unsubscribe: BTreeSet<String>,
-    pub(crate) subscribe: BTreeSet<String>,
-}
-
-impl Changes {
-    pub(crate) fn between(old: &BTreeSet<String>, new: &BTreeSet<String>) -> Self {
-        Self { unsubscribe: old - new, subscribe: new - old }
-    }
-}
 
 /// What a channel carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,22 +49,28 @@ fn channel_name(cluster: Cluster, kind: Kind) -> &'static str {
     CHANNELS.iter().find(|channel| (channel.1, channel.2) == (cluster, kind)).map_or("", |channel| channel.0)
 }
 
+/// A crypto ticker of the vendor's files as the feed spells it: `X:BTCUSD` and `X:BTC-USD` are `BTC-USD`; `None` = it is no
+/// pair, or of a quote currency that is not known.
+pub(crate) fn pair(ticker: &str) -> Option<String> {
+    symbol::pair(ticker)
+}
+
 /// Reads `MASSIVE_WS_URL`, `SYMBOLS` and `CHANNELS`.
 ///
 /// # Errors
-/// The first mistake; see [`SubscriptionError`].
-pub(crate) fn plan(url: &str, symbols: &[String], channels: &[String]) -> Result<Plan, SubscriptionError> {
+/// The first mistake; see [`PlanError`].
+pub(crate) fn plan(url: &str, symbols: &[String], channels: &[String]) -> Result<Plan, PlanError> {
     if symbols.is_empty() {
         let remedy = "SYMBOLS is empty: give at least one, such as AAPL or BTC-USD; * is every stock";
-        return Err(SubscriptionError(remedy.to_owned()));
+        return Err(PlanError(remedy.to_owned()));
     }
     let address = Address::read(url)?;
     let default_kind = default_kinds(channels)?;
     let mut notes = Vec::new();
     let mut clusters: BTreeMap<Cluster, Symbols> = BTreeMap::new();
     for text in symbols {
-        let Entry { cluster, symbol, kind, old_spelling } = symbol::read(text)
-            .map_err(|problem| SubscriptionError(format!("SYMBOLS: {text:?} {problem}")))?;
+        let Entry { cluster, symbol, kind, old_spelling } =
+            symbol::read(text).map_err(|problem| PlanError(format!("SYMBOLS: {text:?} {problem}")))?;
         let kind = kind.unwrap_or_else(|| default_kind(cluster));
         if old_spelling {
             notes.push(format!("SYMBOLS: {text} is read as {}.{symbol}", channel_name(cluster, kind)));
@@ -111,7 +81,8 @@ pub(crate) fn plan(url: &str, symbols: &[String], channels: &[String]) -> Result
     let mut feeds = Vec::new();
     for (cluster, symbols) in clusters {
         let channels = one_channel_each(cluster, &symbols, &mut notes)?;
-        feeds.push(FeedPlan { cluster, url: address.of(cluster), channels });
+        let (name, index) = (cluster.name(), cluster as usize);
+        feeds.push(FeedPlan { name, index, url: address.of(cluster), channels });
     }
     Ok(Plan { feeds, notes })
 }
@@ -120,9 +91,8 @@ pub(crate) fn plan(url: &str, symbols: &[String], channels: &[String]) -> Result
 type Symbols = BTreeMap<String, BTreeSet<Kind>>;
 
 /// The kind of a cluster's symbols that name none.
-fn default_kinds(channels: &[String]) -> Result<impl Fn(Cluster) -> Kind, SubscriptionError> {
-    let refuse =
-        |problem: String| Err(SubscriptionError(format!("CHANNELS={:?}: {problem}", channels.join(","))));
+fn default_kinds(channels: &[String]) -> Result<impl Fn(Cluster) -> Kind, PlanError> {
+    let refuse = |problem: String| Err(PlanError(format!("CHANNELS={:?}: {problem}", channels.join(","))));
     let (mut stocks, mut crypto) = (None, None);
     for name in channels {
         let Some((cluster, kind)) = channel(name) else {
@@ -156,10 +126,10 @@ fn one_channel_each(
     cluster: Cluster,
     symbols: &Symbols,
     notes: &mut Vec<String>,
-) -> Result<BTreeSet<String>, SubscriptionError> {
+) -> Result<BTreeSet<String>, PlanError> {
     let spelled = |symbol: &str, kind: Kind| format!("{}.{symbol}", channel_name(cluster, kind));
     let twice = |symbol: &str, one: String, other: String| {
-        Err(SubscriptionError(format!(
+        Err(PlanError(format!(
             "SYMBOLS: {one} and {other} would count the volume of {symbol} twice: keep one of them"
         )))
     };
@@ -200,8 +170,8 @@ impl Address {
     /// What the vendor calls a cluster. As the last part of the path it is replaced.
     const CLUSTERS: [&str; 6] = ["stocks", "crypto", "options", "forex", "indices", "futures"];
 
-    fn read(url: &str) -> Result<Self, SubscriptionError> {
-        let refuse = |problem: &str| Err(SubscriptionError(format!("MASSIVE_WS_URL{problem}")));
+    fn read(url: &str) -> Result<Self, PlanError> {
+        let refuse = |problem: &str| Err(PlanError(format!("MASSIVE_WS_URL{problem}")));
         let Some(rest) = url.strip_prefix("wss://").or_else(|| url.strip_prefix("ws://")) else {
             return refuse(&format!("={url:?}: not a WebSocket address: begin it with wss:// or ws://"));
         };
@@ -222,10 +192,10 @@ impl Address {
     }
 
     /// Delayed stocks beside crypto, which is never delayed: the newest record says how late the others are.
-    fn check(&self, clusters: &BTreeMap<Cluster, Symbols>) -> Result<(), SubscriptionError> {
+    fn check(&self, clusters: &BTreeMap<Cluster, Symbols>) -> Result<(), PlanError> {
         let refuse = |problem: &str| {
             let url = self.of(Cluster::Stocks);
-            Err(SubscriptionError(format!("MASSIVE_WS_URL={url:?} is delayed, and SYMBOLS {problem}")))
+            Err(PlanError(format!("MASSIVE_WS_URL={url:?} is delayed, and SYMBOLS {problem}")))
         };
         match (clusters.contains_key(&Cluster::Stocks), clusters.contains_key(&Cluster::Crypto)) {
             (true, true) if self.delayed => refuse(

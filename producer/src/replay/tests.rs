@@ -181,3 +181,40 @@ proptest! {
         prop_assert_eq!(log, partitions);
     }
 }
+
+/// A flat file of crypto: every third row of three symbols, in the order of the symbols.
+fn flat(rows: i64) -> String {
+    let mut text = "ticker,conditions,exchange,id,participant_timestamp,price,size\n".to_owned();
+    for (symbol, name) in ["X:BTCUSD", "X:ETH-USD", "X:SOLUSDT"].iter().enumerate() {
+        for place in (0..rows).filter(|place| place % 3 == symbol as i64) {
+            text.push_str(&format!("{name},1,1,i,{}000000,{},1\n", 1000 + place, place + 1));
+        }
+    }
+    text
+}
+
+#[test]
+fn a_flat_file_is_written_by_time_and_continued() {
+    let folder = Folder::new(&[("day.csv", &flat(30_000))]);
+    let replay = folder.replay(&["day.csv"]);
+    let mut feed = ReplayFeed::open(&replay, Format::Json, Cursor::fresh(3)).unwrap();
+    assert!(matches!(feed.poll(7), Ok(Poll::Wait(7))), "sorts step by step");
+    let (log, feed) = run(&replay, Format::Json, Cursor::fresh(3));
+    assert_eq!(log.len(), 30_000);
+    assert_eq!(feed.progress().bytes_read, feed.progress().bytes_total.unwrap());
+    let keys: Vec<_> = log.iter().take(4).map(|(_, _, key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["BTC-USD", "ETH-USD", "SOL-USDT", "BTC-USD"]);
+    assert!(log.iter().zip(0..).all(|((_, number, ..), place)| *number == place));
+    let (rest, _) = run(&replay, Format::Json, Cursor::new(vec![Some(20_000); 3]));
+    assert_eq!(rest, log[20_001..]);
+}
+
+#[test]
+fn a_flat_file_that_has_grown_is_another_source() {
+    let id = |rows| {
+        let folder = Folder::new(&[("day.csv", &flat(rows))]);
+        source_id(&folder.replay(&["day.csv"])).unwrap()
+    };
+    assert_eq!(id(30), id(30));
+    assert_ne!(id(30), id(31));
+}

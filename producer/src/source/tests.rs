@@ -9,10 +9,17 @@ fn sources_are_read_from_text() {
     assert_eq!(files("replay:a.csv"), [PathBuf::from("a.csv")]);
     assert_eq!(files("replay:a.csv,b/c.jsonl"), [PathBuf::from("a.csv"), PathBuf::from("b/c.jsonl")]);
     assert_eq!("simulate".parse(), Ok(SourceKind::Simulate(Market::default())));
-    for wrong in ["", "replay", "replay:", "massive", "simulate:5"] {
+    for wrong in ["", "replay", "replay:", "massive", "coinbase", "simulate:5"] {
         let message = wrong.parse::<SourceKind>().unwrap_err().to_string();
         assert!(message.contains("replay:FILE") && message.contains("--source"), "{message}");
     }
+}
+
+#[test]
+fn venues_have_names_and_are_no_recorded_sources() {
+    assert_eq!(Venue::from_name("massive"), Some(Venue::Massive));
+    assert_eq!(Venue::from_name("coinbase"), Some(Venue::Coinbase));
+    assert_eq!(Venue::from_name("simulate"), None);
 }
 
 #[test]

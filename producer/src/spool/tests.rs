@@ -3,6 +3,8 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
+use super::error::Damage;
+use super::queue::Full;
 use super::*;
 
 mod damage;

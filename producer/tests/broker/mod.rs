@@ -32,8 +32,14 @@ pub(crate) struct Topic {
 }
 
 impl Topic {
+    #[allow(dead_code, reason = "not every test binary does without settings")]
     pub(crate) fn new(test: &str) -> Self {
-        let topic = Self::missing(test);
+        Self::with(test, &[])
+    }
+
+    /// With settings besides those that say where it is.
+    pub(crate) fn with(test: &str, settings: &[(&str, &str)]) -> Self {
+        let topic = Self::named(test, settings);
         let spec = TopicSpec {
             name: topic.name.clone(),
             partitions: PARTITIONS,
@@ -45,7 +51,12 @@ impl Topic {
     }
 
     /// The same without the topic being there.
+    #[allow(dead_code, reason = "only one of the test binaries does without")]
     pub(crate) fn missing(test: &str) -> Self {
+        Self::named(test, &[])
+    }
+
+    fn named(test: &str, more: &[(&str, &str)]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let brokers = std::env::var("KAFKA_BOOTSTRAP_SERVERS")
             .expect("KAFKA_BOOTSTRAP_SERVERS is not set: run it through `make test`");
@@ -55,8 +66,11 @@ impl Topic {
             ("KAFKA_TOPIC_RAW_TRADES", &name),
             ("HTTP_BIND_PRODUCER", "off"),
         ];
-        let settings: Vec<_> =
-            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let settings: Vec<_> = settings
+            .iter()
+            .chain(more)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         let config = Arc::new(Config::load(settings.clone(), None).unwrap().config);
         let clients = Clients::new(&config.kafka, "producer-tests");
         Self { config, clients, name, settings }
@@ -133,6 +147,7 @@ pub(crate) fn expected(market: &Market, config: &Config) -> Vec<Vec<Logged>> {
 }
 
 /// The log without the ids of the sources: key, value, number.
+#[allow(dead_code, reason = "the live feed has other records")]
 pub(crate) fn without_ids(log: Vec<Vec<Logged>>) -> Vec<Vec<Logged>> {
     let number = |source: String| source.rsplit(':').next().unwrap_or_default().to_owned();
     let strip = |(key, value, source)| (key, value, number(source));
@@ -140,6 +155,7 @@ pub(crate) fn without_ids(log: Vec<Vec<Logged>>) -> Vec<Vec<Logged>> {
 }
 
 /// Compares two logs and says where they differ, not all that is in them.
+#[allow(dead_code, reason = "the live feed has other records")]
 pub(crate) fn assert_same(found: &[Vec<Logged>], expected: &[Vec<Logged>]) {
     for (partition, (found, expected)) in found.iter().zip(expected).enumerate() {
         let same = found.iter().zip(expected).take_while(|(found, expected)| found == expected).count();

@@ -59,6 +59,7 @@ fn a_layout_names_what_the_file_does_not() {
         symbol: Some("XBTUSD".to_owned()),
         columns: vec![("timestamp".to_owned(), "time".to_owned()), ("size".to_owned(), "qty".to_owned())],
         absolute_size: true,
+        ..Layout::default()
     };
     let expected = ["0/2 XBTUSD 7 3 100", "1/3 XBTUSD 8 4 101", "2/4 size_range"];
     assert_eq!(read("t.csv", b"time,price,qty\n100,7,-3\n101,8,4\n102,8,--4\n", &layout), expected);
@@ -160,4 +161,31 @@ fn files_that_cannot_be_read_are_named() {
     assert!(message("/").contains("/ cannot be opened"));
     let empty = open("empty.csv", b"", &Layout::default()).err().unwrap().to_string();
     assert!(empty.contains("empty.csv") && empty.contains("the file is empty"), "{empty}");
+}
+
+#[test]
+fn compressed_files_are_read_as_what_is_in_them() {
+    let text: String = (0..50_000).map(|time| format!("A,1,2,{time}\n")).collect();
+    let text = format!("symbol,price,size,timestamp\n{text}");
+    let bytes = zstd::encode_all(text.as_bytes(), 1).unwrap();
+    let lines = read("t.csv.zst", &bytes, &Layout::default());
+    assert_eq!((lines.len(), lines[49_999].as_str()), (50_000, "49999/50001 A 1 2 49999"));
+    // By its content, whatever it is called; the ending in front of the compression's decides the shape.
+    assert_eq!(read("-", &bytes, &Layout::default()).len(), 50_000);
+    let json = zstd::encode_all(&b"{}"[..], 1).unwrap();
+    assert_eq!(read("t.jsonl.zst", &json, &Layout::default()), ["0/1 missing_symbol"]);
+    assert!(matches!(open("t.csv.zst", &json, &Layout::default()), Err(FileError::Header { .. })));
+
+    let mut cut = open("t.csv.zst", &bytes[..bytes.len() - 9], &Layout::default()).unwrap();
+    let mut count = 0;
+    let error = loop {
+        match cut.advance() {
+            Ok(true) => count += 1,
+            Ok(false) => panic!("a file that is cut short has no end"),
+            Err(error) => break error,
+        }
+    };
+    assert!(count < 50_000);
+    let FileError::Read { file, position, .. } = error else { panic!("{error}") };
+    assert_eq!((file.as_str(), position), ("t.csv.zst", bytes.len() as u64 - 9));
 }

@@ -9,7 +9,7 @@ use crate::fake::events::Elements;
 use crate::fake::rest::{Archive, RestOptions, RestServer};
 use crate::fake::{Event as Played, Next, Tape};
 use crate::massive::conditions::Conditions;
-use crate::massive::decode::Element;
+use crate::venue::{Decode, Element};
 
 /// So long everything may take.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -39,8 +39,7 @@ fn tape() -> Vec<Played> {
 }
 
 fn decoders() -> [Decoder; 2] {
-    [Cluster::Stocks, Cluster::Crypto]
-        .map(|cluster| Decoder::new(cluster, Arc::new(Conditions::published()), false))
+    Cluster::ALL.map(|cluster| Decoder::new(cluster, Arc::new(Conditions::published()), false))
 }
 
 fn config(server: &RestServer) -> Config {
@@ -74,7 +73,7 @@ impl Rig {
     fn hear(&mut self, event: &Played, clock: i64) {
         let cluster = if event.symbol.contains('-') { Cluster::Crypto } else { Cluster::Stocks };
         let Self { backfill, decoders, now, published } = self;
-        decoders[cluster as usize].decode(event.json.as_bytes(), |element| {
+        decoders[cluster as usize].decode(event.json.as_bytes(), &mut |element| {
             let Element::Trade(decoded) = element else { panic!("{element:?}") };
             let mut value = Vec::new();
             encode(&decoded.trade, decoded.raw, Format::Json, &mut value);
@@ -139,7 +138,8 @@ async fn what_nobody_heard_is_published_in_its_place() {
         [(Cluster::Stocks, &["T.AAA", "T.BRK.B"][..]), (Cluster::Crypto, &["XT.BTC-USD"])]
     {
         let channels: BTreeSet<String> = channels.iter().map(|channel| (*channel).to_owned()).collect();
-        rig.backfill.gap(&Gap { cluster, range: (clock + down, clock + up), channels }, rig.now);
+        rig.backfill
+            .gap(&Gap { feed: cluster as usize, range: (clock + down, clock + up), channels }, rig.now);
     }
     for index in heard_from(up..60_000) {
         rig.hear(&events[index], clock + index as i64 / 3 * 10);
@@ -160,7 +160,7 @@ async fn a_wrong_key_ends_it() {
         server(RestOptions { key: Some("other".to_owned()), ..RestOptions::default() }).await;
     let mut rig = Rig::new(&server);
     let channels = BTreeSet::from(["T.AAA".to_owned(), "T.BRK.B".to_owned()]);
-    rig.backfill.gap(&Gap { cluster: Cluster::Stocks, range: (BEGIN, BEGIN + 10_000), channels }, rig.now);
+    rig.backfill.gap(&Gap { feed: 0, range: (BEGIN, BEGIN + 10_000), channels }, rig.now);
     rig.hear(&events[0], BEGIN);
     assert!(rig.published.is_empty());
     let figures = rig.fill().await;
@@ -171,7 +171,7 @@ async fn a_wrong_key_ends_it() {
 fn a_gap_is_told_by_our_clock() {
     let seconds = Duration::from_secs;
     let before = now_ms();
-    let gap = Gap::new(Cluster::Stocks, (seconds(10), seconds(40)), BTreeSet::new(), seconds(50));
+    let gap = Gap::new(0, (seconds(10), seconds(40)), BTreeSet::new(), seconds(50));
     let after = now_ms();
     assert_eq!(gap.range.1 - gap.range.0, 30_000);
     assert!((before - 10_000..=after - 10_000).contains(&gap.range.1));

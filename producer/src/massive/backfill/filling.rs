@@ -7,7 +7,7 @@ use super::recent::By;
 use super::types::{Page, Record, Row};
 use super::{MARGIN, RETRY_AFTER_MAX, RETRY_FIRST, RETRY_MAX, SEEN_MAX};
 use crate::massive::cluster::Cluster;
-use crate::massive::decode::Identity;
+use crate::venue::Identity;
 
 /// The most rows of a page; the vendor gives no more.
 const PAGE_ROWS: u32 = 50_000;

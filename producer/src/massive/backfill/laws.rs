@@ -9,7 +9,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::massive::decode::{Identity, Kind};
+use crate::massive::decode::Kind;
+use crate::venue::Identity;
 
 const STEP: i64 = 50;
 /// No trade happens after this time.

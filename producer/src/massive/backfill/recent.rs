@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{RECENT, RECENT_MAX};
 use crate::hash;
-use crate::massive::decode::Identity;
+use crate::venue::Identity;
 
 /// Who brought a trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

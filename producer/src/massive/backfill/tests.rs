@@ -2,7 +2,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
-use crate::massive::decode::{Identity, Kind};
+use crate::massive::decode::Kind;
+use crate::venue::Identity;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR_MS: i64 = 3_600_000;

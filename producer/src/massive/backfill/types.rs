@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::massive::cluster::Cluster;
-use crate::massive::decode::Identity;
+use crate::venue::Identity;
 
 /// What the user sets.
 #[derive(Debug, Clone, Copy)]

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use tape_proto::decimal::parse_nanos;
-use tape_proto::trade::{Field, Fields, NOTIONAL_MAX, Reject, Trade, check};
+use tape_proto::trade::{Field, Fields, NOTIONAL_MAX, Reject, Trade};
 
 use super::scan::{Name, Object};
 use super::text::{content, integer};
-use super::{Decoded, Decoder, Fault, Identity, Kind};
+use super::{Decoder, Fault, Kind};
 use crate::massive::cluster::Cluster;
+use crate::venue::{Decoded, Identity, checked};
 
 /// The most conditions of one trade; the tapes carry four.
 const CONDITIONS_MAX: usize = 64;
@@ -30,7 +31,7 @@ impl Decoder {
             unknown_conditions = eligibility.unknown;
         }
         Ok(Decoded {
-            kind,
+            kind: kind.name(),
             identity: identity(kind, &trade, object),
             trade,
             participant_time: object.get(Name::Pt).and_then(|raw| integer(&content(raw))),
@@ -109,7 +110,7 @@ impl Decoder {
     }
 }
 
-/// A time as digits, moved by `shift` ms; what is no integer stays as it is, for [`check`] to refuse.
+/// A time as digits, moved by `shift` ms; what is no integer stays as it is, for [`checked`] to refuse.
 fn milliseconds(raw: &str, shift: i64) -> Cow<'_, str> {
     let text = content(raw);
     if shift == 0 && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -129,7 +130,7 @@ fn vwap(text: &str, bar: &Trade<'_>) -> Result<i64, Reject> {
     } else {
         i64::try_from(nanos).map_or(bar.high, |vwap| vwap.min(bar.high))
     };
-    // The limit that `check` has for a VWAP that it is given.
+    // The limit that `checked` has for a VWAP that it is given.
     match bar.size.checked_mul(vwap.into()) {
         Some(..=NOTIONAL_MAX) => Ok(vwap),
         _ => Err(Reject::NotionalRange { field: Field::Vwap, value: vwap, size: bar.size }),
@@ -138,15 +139,6 @@ fn vwap(text: &str, bar: &Trade<'_>) -> Result<i64, Reject> {
 
 fn malformed(field: Field, text: &str) -> Reject {
     Reject::Malformed { field, text: text[..text.floor_char_boundary(64)].to_owned() }
-}
-
-/// The trade of these fields and the symbol, which outlives their texts.
-pub(super) fn checked<'f>(symbol: Option<Cow<'f, str>>, fields: &Fields<'_>) -> Result<Trade<'f>, Reject> {
-    let fields = Fields { symbol: symbol.as_deref(), ..*fields };
-    let Trade { price, size, event_time, open, high, low, vwap, price_eligibility, volume_eligible, .. } =
-        check(&fields)?;
-    let symbol = symbol.unwrap_or_default();
-    Ok(Trade { symbol, price, size, event_time, open, high, low, vwap, price_eligibility, volume_eligible })
 }
 
 fn identity(kind: Kind, trade: &Trade<'_>, object: &Object<'_>) -> Identity {

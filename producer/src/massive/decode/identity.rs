@@ -1,29 +1,25 @@
 //! What tells two trades apart.
+//!
+//! | event | made of |
+//! |---|---|
+//! | trade with an id | symbol, exchange, reporting facility, id |
+//! | trade with a sequence number only | symbol, day, sequence number |
+//! | any other trade | symbol, exchange, time, price, size, conditions or side |
+//! | bar | symbol, time |
+//!
+//! and the kind of event in each.
 
 use tape_proto::trade::Trade;
 
 use super::Kind;
 use super::text::{content, integer};
 use crate::hash;
+use crate::venue::Identity;
 
 /// Five hours: the New York calendar without daylight saving. No session runs past midnight there, so a sequence number stands
 /// once in such a day.
 const NEW_YORK_STANDARD_MS: i64 = 5 * 3_600_000;
 const DAY_MS: i64 = 86_400_000;
-
-/// A hash that is equal for two deliveries of one trade, also of another connection or run, and differs for two trades:
-/// among ten million of them a pair is equal by chance with a probability of 3e-6.
-///
-/// | event | made of |
-/// |---|---|
-/// | trade with an id | symbol, exchange, reporting facility, id |
-/// | trade with a sequence number only | symbol, day, sequence number |
-/// | any other trade | symbol, exchange, time, price, size, conditions or side |
-/// | bar | symbol, time |
-///
-/// and the kind of event in each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Identity(u64);
 
 impl Identity {
     /// Of a trade with an id. Numbers are texts as JSON writes them; `None` = the field is absent.

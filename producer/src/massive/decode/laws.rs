@@ -4,14 +4,15 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use tape_proto::trade::{decode, encode_json};
 
-use super::{Decoder, Element};
+use super::Decoder;
 use crate::massive::cluster::Cluster;
 use crate::massive::conditions::Conditions;
+use crate::venue::{Decode, Element};
 
 /// The times of the good trades.
 fn times(cluster: Cluster, frame: &[u8]) -> Vec<i64> {
     let mut found = Vec::new();
-    Decoder::new(cluster, Arc::new(Conditions::published()), true).decode(frame, |element| {
+    Decoder::new(cluster, Arc::new(Conditions::published()), true).decode(frame, &mut |element| {
         if let Element::Trade(decoded) = element
             && decoded.trade.symbol == GOOD
         {
@@ -146,7 +147,7 @@ proptest! {
         let cluster = if crypto { Cluster::Crypto } else { Cluster::Stocks };
         let frame = pieces.concat();
         Decoder::new(cluster, Arc::new(Conditions::published()), true)
-            .decode(frame.as_bytes(), |element| assert_accepted(&element));
+            .decode(frame.as_bytes(), &mut |element| assert_accepted(&element));
     }
 
     #[test]
@@ -160,7 +161,7 @@ proptest! {
             r#"{{"ev":"AM","sym":"A","o":{o},"h":{h},"l":{l},"c":{c},"vw":{vw},"v":{size},"e":{end}}}"#
         );
         Decoder::new(Cluster::Stocks, Arc::new(Conditions::published()), false)
-            .decode(frame.as_bytes(), |element| assert_accepted(&element));
+            .decode(frame.as_bytes(), &mut |element| assert_accepted(&element));
     }
 }
 

@@ -17,10 +17,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tape_proto::trade::Fields;
 
-use super::event::checked;
 use super::text::{content, integer};
-use super::{Decoded, Decoder, Fault, Identity, Kind};
+use super::{Decoder, Fault, Kind};
 use crate::massive::cluster::Cluster;
+use crate::venue::{Decoded, Identity, checked};
 
 const NANOS_PER_MS: i64 = 1_000_000;
 
@@ -131,7 +131,8 @@ impl Decoder {
         let participant_time =
             row.participant_timestamp.and_then(whole).map(|nanos| nanos.div_euclid(NANOS_PER_MS));
         let raw = self.include_raw.then_some(text);
-        let decoded = Decoded { kind, trade, identity, participant_time, unknown_conditions, raw };
+        let decoded =
+            Decoded { kind: kind.name(), trade, identity, participant_time, unknown_conditions, raw };
         Ok(Some(Past { decoded, nanos, sequence: row.sequence_number.and_then(whole).unwrap_or(0) }))
     }
 }

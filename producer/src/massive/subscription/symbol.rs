@@ -4,7 +4,7 @@ use super::{Kind, channel};
 use crate::massive::cluster::Cluster;
 
 /// In the place of a symbol: all of the cluster.
-pub(super) const ALL: &str = "*";
+pub(crate) const ALL: &str = "*";
 
 /// In front of crypto pairs in the vendor's REST interface.
 const REST_CRYPTO: &str = "X:";
@@ -17,10 +17,10 @@ pub(super) const QUOTES: [&str; 16] = [
 
 /// A symbol as its cluster spells it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) cluster: Cluster,
+pub(crate) struct Entry {
+    pub(crate) cluster: Cluster,
     /// `AAPL`, `BTC-USD` or [`ALL`].
-    pub(super) symbol: String,
+    pub(crate) symbol: String,
     /// What the channel in front carries, if there is one.
     pub(super) kind: Option<Kind>,
     /// It is subscribed otherwise than it was written.
@@ -28,7 +28,7 @@ pub(super) struct Entry {
 }
 
 /// Reads an entry; an error says what is wrong with it and what to write instead.
-pub(super) fn read(text: &str) -> Result<Entry, String> {
+pub(crate) fn read(text: &str) -> Result<Entry, String> {
     let named = text.split_once('.').and_then(|(name, rest)| Some((channel(name)?, rest)));
     let (of, kind, rest) = match named {
         Some(((of, kind), rest)) => (Some(of), Some(kind), rest),
@@ -43,6 +43,12 @@ pub(super) fn read(text: &str) -> Result<Entry, String> {
     let rest_spelling = rest.starts_with(REST_CRYPTO) && symbol != ALL;
     let old_spelling = rest_spelling || of.is_some_and(|of| of != cluster);
     Ok(Entry { cluster, symbol, kind, old_spelling })
+}
+
+/// The pair that a ticker names, as the feed spells it.
+pub(super) fn pair(ticker: &str) -> Option<String> {
+    let (cluster, symbol) = symbol(ticker, Some(Cluster::Crypto)).ok()?;
+    (cluster == Cluster::Crypto && symbol != ALL).then_some(symbol)
 }
 
 /// `of`: the cluster of the channel in front.

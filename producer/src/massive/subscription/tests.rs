@@ -29,8 +29,9 @@ fn refused(url: &str, symbols: &str, channels: &str, expected: &[&str]) {
 #[test]
 fn the_default_settings_are_second_bars_on_two_clusters() {
     let plan = planned("AAPL TSLA BTC-USD", "A");
-    let feed = |cluster, url: &str, channels: &str| FeedPlan {
-        cluster,
+    let feed = |cluster: Cluster, url: &str, channels: &str| FeedPlan {
+        name: cluster.name(),
+        index: cluster as usize,
         url: url.to_owned(),
         channels: words(channels).into_iter().collect(),
     };
@@ -228,14 +229,6 @@ fn a_rest_ticker_has_one_reading() {
         let inside = symbol::QUOTES.iter().filter(|other| quote.ends_with(*other)).count();
         assert_eq!(inside, 1, "{quote}");
     }
-}
-
-#[test]
-fn changes_are_what_differs() {
-    let set = |text: &str| words(text).into_iter().collect::<BTreeSet<_>>();
-    let changes = Changes::between(&set("T.A T.B"), &set("T.B T.C"));
-    assert_eq!(changes, Changes { unsubscribe: set("T.A"), subscribe: set("T.C") });
-    assert_eq!(Changes::between(&set("T.A"), &set("T.A")), Changes::default());
 }
 
 proptest! {

@@ -37,6 +37,12 @@ pub(super) static SETTINGS: &[Setting] = &[
         "Calls of the REST interface in any minute; the vendor's free plan allows 5. 0 = any number.",
     ),
     open(
+        "COINBASE_WS_URL",
+        WebSocket,
+        Is("wss://ws-feed.exchange.coinbase.com"),
+        "Where the live feed of `tape produce --source coinbase` is. It needs no key.",
+    ),
+    open(
         "RECONNECT_DELAY",
         Duration { min: 1, max: HOUR },
         Is("5s"),
@@ -53,7 +59,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         "SYMBOLS",
         Symbols,
         Is("AAPL,TSLA,BTC-USD"),
-        "What to follow: stocks (`AAPL`), crypto pairs (`BTC-USD`), `*` for all stocks. Case matters.",
+        "What to follow: stocks (`AAPL`), crypto pairs (`BTC-USD`), `*` for all stocks. Case matters. Coinbase has the pairs only.",
     ),
     open(
         "SYMBOLS_FILE",
@@ -67,7 +73,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         Channels,
         Is("A"),
         "What to take of each symbol: trades (`T`, `XT`), second bars (`A`, `XAS`) or minute bars (`AM`, `XA`); one of \
-         each market, because a symbol that is fed twice counts twice. A market that is not named gets the same kind.",
+         each market, because a symbol that is fed twice counts twice. A market that is not named gets the same kind. \
+         Coinbase has trades only, whatever stands here.",
     ),
     open(
         "SALE_CONDITIONS_FILE",

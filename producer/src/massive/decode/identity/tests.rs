@@ -2,19 +2,20 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::super::{Decoder, Element};
-use super::{Identity, Kind};
+use super::super::{Decoder, Kind};
 use crate::massive::cluster::Cluster;
 use crate::massive::conditions::Conditions;
+use crate::venue::{Decode, Element, Identity};
 
 fn identity(cluster: Cluster, frame: &str) -> Identity {
     let mut identities = Vec::new();
-    Decoder::new(cluster, Arc::new(Conditions::published()), false).decode(frame.as_bytes(), |element| {
-        match element {
+    Decoder::new(cluster, Arc::new(Conditions::published()), false).decode(
+        frame.as_bytes(),
+        &mut |element| match element {
             Element::Trade(decoded) => identities.push(decoded.identity),
             other => panic!("{other:?}"),
-        }
-    });
+        },
+    );
     identities[0]
 }
 

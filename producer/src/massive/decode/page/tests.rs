@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use tape_proto::trade::PriceEligibility;
 
-use super::super::Element;
 use super::*;
 use crate::massive::conditions::Conditions;
+use crate::venue::{Decode, Element};
 
 const STOCK: &str = r#"{"conditions":[12,37],"correction":0,"exchange":4,"id":"901","participant_timestamp":1790000000119000000,
     "price":12.345,"sequence_number":55,"sip_timestamp":1790000000123456789,"size":7.0,"decimal_size":"7.25","tape":3,"trf_id":202,
@@ -28,7 +28,7 @@ fn same(cluster: Cluster, row: &str, element: &str) {
     let mut count = 0;
     let next = read(cluster, row, |past| {
         let past = past.unwrap().unwrap().decoded;
-        decoder(cluster).decode(element.as_bytes(), |element| match element {
+        decoder(cluster).decode(element.as_bytes(), &mut |element| match element {
             Element::Trade(live) => {
                 assert_eq!((&past.trade, past.kind, past.identity), (&live.trade, live.kind, live.identity));
                 assert_eq!(past.unknown_conditions, live.unknown_conditions);

@@ -20,7 +20,7 @@ pub(super) enum Due {
     /// Name these.
     Missing(Vec<String>),
     /// Ask for these again.
-    Ask(Vec<String>),
+    Ask(BTreeSet<String>),
 }
 
 /// Channels without an acknowledgement.
@@ -67,15 +67,14 @@ impl Acks {
         if now < self.due() || self.is_complete() {
             return None;
         }
-        let channels = self.pending.iter().cloned().collect();
         if self.named {
             self.wait(now);
-            return Some(Due::Ask(channels));
+            return Some(Due::Ask(self.pending.clone()));
         }
         self.named = true;
         self.due = now.saturating_add(self.pause);
         self.pause = self.pause.saturating_mul(2).min(ASK_AGAIN_MAX);
-        Some(Due::Missing(channels))
+        Some(Due::Missing(self.pending.iter().cloned().collect()))
     }
 
     fn wait(&mut self, now: Duration) {

@@ -85,7 +85,8 @@ struct Witness {
 impl Witness {
     fn new(wanted: BTreeSet<String>, seed: u64, first: Duration) -> Self {
         let settings = Settings {
-            api_key: Secret::new(KEY),
+            dialect: &Massive,
+            api_key: Some(Secret::new(KEY)),
             backoff_first: first,
             backoff_max: first.saturating_mul(12),
         };

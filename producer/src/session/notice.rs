@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tape_service::Secret;
 
-use crate::massive::wire::Status;
+use super::Status;
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ pub(crate) enum Notice {
     },
     /// These were not in time, or still are not; the server does not say why. They are asked for again.
     MissingAcks(Vec<String>),
-    /// The connection is healthy: data came, or it held for [`HEALTHY_AFTER`](super::HEALTHY_AFTER).
+    /// The connection is healthy: data came, or it held for [`HEALTHY_AFTER`](super::settings::HEALTHY_AFTER).
     Streaming,
     /// The connection, or the attempt to open it, ended; `detail` is the reason given, it may be empty.
     Lost {
@@ -113,7 +113,7 @@ pub(crate) enum Cause {
     ServerAuthTimeout,
     /// The server wants the key again.
     AuthRequired,
-    /// No frame for [`SILENCE_MAX`](super::SILENCE_MAX).
+    /// No frame for [`SILENCE_MAX`](super::settings::SILENCE_MAX).
     Silence,
     SlowConsumer,
     MaxConnections,

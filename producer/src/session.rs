@@ -1,4 +1,5 @@
-//! The life of a connection to the vendor, as a state machine: no socket and no clock, time is an argument.
+//! The life of a connection to a venue, as a state machine: no socket and no clock, time is an argument. What is said, in which
+//! words, is the venue's [`Dialect`].
 //!
 //! ```text
 //!               Opened          greeting           auth_success               first ack            first data
@@ -16,6 +17,7 @@
 //!   stopped          ◀── from each: Stop            (final)
 //! ```
 //!
+//! Without a greeting, *opened* is passed at once; without a key, *greeted* is.
 //! `auth_required` is answered with the key before the greeting, waited out while the key is under way, and later it ends the
 //! connection: what is subscribed on it is in doubt. `error` and unknown statuses are told, no more.
 //!
@@ -40,7 +42,9 @@
 
 mod acks;
 mod backoff;
+mod dialect;
 mod notice;
+mod settings;
 mod state;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -48,29 +52,16 @@ use std::time::Duration;
 
 use tape_service::Secret;
 
-use super::subscription::Changes;
-use super::wire::{self, Status, StatusKind};
 use acks::{Acks, Due};
 use backoff::Backoff;
+pub(crate) use dialect::{Dialect, Status, StatusKind, shortened};
 pub(crate) use notice::{Action, Cause, Input, Notice};
+pub(crate) use settings::Settings;
+use settings::{
+    AUTH_TIMEOUT, CALM_AFTER, CONNECT_TIMEOUT, DRAIN_TIMEOUT, GREETING_TIMEOUT, HEALTHY_AFTER, PING_EVERY,
+    SILENCE_MAX,
+};
 use state::State;
-
-/// How long the opening may take, name look-up and TLS included.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the server may take to greet.
-pub(crate) const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the server may take to judge the key.
-pub(crate) const AUTH_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often we ping.
-pub(crate) const PING_EVERY: Duration = Duration::from_secs(20);
-/// A connection without any frame for so long is dead.
-pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(60);
-/// How long a server that called us slow may take to hang up.
-pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
-/// A subscription that lasts so long is healthy, even if no data comes: nights are quiet.
-pub(crate) const HEALTHY_AFTER: Duration = Duration::from_secs(30);
-/// After streaming so long, earlier cool-downs no longer count.
-pub(crate) const CALM_AFTER: Duration = Duration::from_secs(600);
 
 const NEVER: Duration = Duration::MAX;
 /// Close code of a stop.
@@ -78,20 +69,11 @@ const NORMAL: u16 = 1000;
 /// Close code when we leave a server to try again.
 const GOING_AWAY: u16 = 1001;
 
-/// What the user sets.
-#[derive(Debug, Clone)]
-pub(crate) struct Settings {
-    pub(crate) api_key: Secret,
-    /// `RECONNECT_DELAY`.
-    pub(crate) backoff_first: Duration,
-    /// `RECONNECT_DELAY_MAX`.
-    pub(crate) backoff_max: Duration,
-}
-
 /// One connection after the other. Times are durations since any one moment, the same for all calls.
 #[derive(Debug)]
 pub(crate) struct Session {
-    api_key: Secret,
+    dialect: &'static dyn Dialect,
+    api_key: Option<Secret>,
     wanted: BTreeSet<String>,
     state: State,
     /// When `state` ends by itself.
@@ -115,6 +97,7 @@ impl Session {
     /// `seed` chooses the jitter: different ones for connections to one server.
     pub(crate) fn new(settings: Settings, wanted: BTreeSet<String>, seed: u64, now: Duration) -> Self {
         let mut session = Self {
+            dialect: settings.dialect,
             api_key: settings.api_key,
             wanted,
             state: State::BackingOff,
@@ -143,6 +126,9 @@ impl Session {
             Input::Opened if connecting => {
                 self.enter(State::Opened, GREETING_TIMEOUT);
                 self.tell(Notice::Opened);
+                if !self.dialect.greets() {
+                    self.log_in();
+                }
             }
             Input::Status(status) if has_socket => self.status(status),
             Input::Data if self.state.is_live() => self.data(),
@@ -178,6 +164,11 @@ impl Session {
         matches!(self.state, State::Refused | State::Stopped)
     }
 
+    /// How the venue is talked to.
+    pub(crate) fn dialect(&self) -> &'static dyn Dialect {
+        self.dialect
+    }
+
     /// For health and metrics: the words of the drawing.
     pub(crate) fn state_name(&self) -> &'static str {
         self.state.name()
@@ -187,7 +178,7 @@ impl Session {
     fn status(&mut self, status: &Status) {
         let text = self.masked(&status.message);
         match (&status.kind, self.state) {
-            (StatusKind::Connected | StatusKind::Success, State::Opened) => self.authenticate(),
+            (StatusKind::Connected | StatusKind::Success, State::Opened) => self.log_in(),
             (StatusKind::AuthSuccess, State::Greeted) => self.subscribe(),
             (StatusKind::Subscribed(channel), state) if state.is_live() => self.confirm(channel),
             (StatusKind::AuthFailed, _) => {
@@ -199,7 +190,7 @@ impl Session {
             (StatusKind::AuthRequired, state) => {
                 self.tell(Notice::AuthRequired(text));
                 if state == State::Opened {
-                    self.authenticate();
+                    self.log_in();
                 } else if state.is_live() {
                     self.leave(Cause::AuthRequired, "");
                 }
@@ -222,17 +213,24 @@ impl Session {
         }
     }
 
-    fn authenticate(&mut self) {
-        self.push(Action::SendSecret(Secret::new(wire::auth(self.api_key.expose()))));
-        self.enter(State::Greeted, AUTH_TIMEOUT);
+    fn log_in(&mut self) {
+        match self.api_key.as_ref().and_then(|key| self.dialect.auth(key.expose())) {
+            Some(message) => {
+                self.push(Action::SendSecret(Secret::new(message)));
+                self.enter(State::Greeted, AUTH_TIMEOUT);
+            }
+            None => self.subscribe(),
+        }
     }
 
     fn subscribe(&mut self) {
+        if self.state == State::Greeted {
+            self.tell(Notice::Authenticated);
+        }
         self.enter(State::Authenticated, NEVER);
-        self.tell(Notice::Authenticated);
         self.ping_due = self.now.saturating_add(PING_EVERY);
         self.acks = Acks::default();
-        self.send(wire::subscribe(&self.wanted));
+        self.send(self.dialect.subscribe(&self.wanted));
         self.acks.expect(self.wanted.iter().cloned(), self.now);
     }
 
@@ -278,13 +276,14 @@ impl Session {
     }
 
     fn want(&mut self, wanted: BTreeSet<String>) {
-        let Changes { unsubscribe, subscribe } = Changes::between(&self.wanted, &wanted);
+        let (unsubscribe, subscribe) = (&self.wanted - &wanted, &wanted - &self.wanted);
         self.wanted = wanted;
         if !self.state.is_live() {
             return;
         }
-        self.send(wire::unsubscribe(&unsubscribe));
-        self.send(wire::subscribe(&subscribe));
+        // In this order no symbol is fed twice in between.
+        self.send(self.dialect.unsubscribe(&unsubscribe));
+        self.send(self.dialect.subscribe(&subscribe));
         let was_complete = self.acks.is_complete();
         self.acks.forget(&unsubscribe);
         self.acks.expect(subscribe, self.now);
@@ -335,7 +334,7 @@ impl Session {
         }
         match self.acks.pass(self.now) {
             Some(Due::Missing(channels)) => self.tell(Notice::MissingAcks(channels)),
-            Some(Due::Ask(channels)) => self.send(wire::subscribe(&channels)),
+            Some(Due::Ask(channels)) => self.send(self.dialect.subscribe(&channels)),
             None => {}
         }
     }
@@ -389,9 +388,9 @@ impl Session {
 
     /// A text of the other side, for the log: it may repeat the key.
     fn masked(&self, text: &str) -> String {
-        match self.api_key.expose() {
-            "" => text.to_owned(),
-            key => text.replace(key, &self.api_key.to_string()),
+        match &self.api_key {
+            Some(key) if !key.expose().is_empty() => text.replace(key.expose(), &key.to_string()),
+            _ => text.to_owned(),
         }
     }
 }

@@ -5,7 +5,7 @@ mod reactions;
 mod timeouts;
 
 use super::*;
-use crate::massive::wire::statuses;
+use crate::massive::wire::Massive;
 
 const KEY: &str = "sEcr3t-key-0123456789";
 
@@ -19,7 +19,8 @@ struct Bench {
 impl Bench {
     fn new(channels: &str) -> Self {
         let settings = Settings {
-            api_key: Secret::new(KEY),
+            dialect: &Massive,
+            api_key: Some(Secret::new(KEY)),
             backoff_first: Duration::from_secs(5),
             backoff_max: Duration::from_secs(60),
         };
@@ -59,7 +60,7 @@ impl Bench {
 
     fn status(&mut self, word: &str, message: &str) {
         let frame = format!(r#"[{{"ev":"status","status":"{word}","message":"{message}"}}]"#);
-        for status in statuses(frame.as_bytes()) {
+        for status in self.session.dialect().statuses(frame.as_bytes()) {
             self.handle(Input::Status(&status));
         }
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use tape_producer::fake::rest::{Archive, RestOptions, RestServer};
 use tape_producer::fake::{Behaviour, Eviction, Options, Playback, Server};
 use tape_producer::simulate::Market;
 use tape_producer::{Pace, Replay, SourceKind, SourceSpec};
@@ -22,6 +23,8 @@ EXAMPLES
       tape fake-massive --file trades.csv --speed 1
   Events as the vendor writes them, one a line, a thousand a second:
       tape fake-massive --file events.jsonl --rate 1000
+  Interruptions, and the trades that were missed (for MASSIVE_BACKFILL) over REST:
+      tape fake-massive --simulate --live --restart-every 30s --rest 127.0.0.1:9471
 
 Clusters /stocks and /crypto are served on one address, plain (ws://). Symbols with a hyphen are crypto. Of every trade there is \
 its own event (T, XT) and the bars of its second and minute (A AM, XAS XA); who has subscribed which gets it. The tape stands \
@@ -40,6 +43,9 @@ pub(crate) struct FakeArgs {
     /// Where to listen
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9470")]
     bind: SocketAddr,
+    /// Answer /v3/trades/TICKER there, over all trades played so far; they are kept in memory
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    rest: Option<SocketAddr>,
     /// The only key that is right [default: any]
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
@@ -72,8 +78,8 @@ pub(crate) struct FakeArgs {
 /// Serves until a stop is requested.
 pub(crate) fn run(args: &FakeArgs, config: Config) -> Result<(), Failure> {
     let tape = args.tape(&config)?;
-    let options = args.options()?;
-    until_stopped(config, async move |_, shutdown| serve(options, tape, shutdown).await)
+    let (options, rest) = (args.options()?, args.rest);
+    until_stopped(config, async move |_, shutdown| serve(options, rest, tape, shutdown).await)
 }
 
 impl FakeArgs {
@@ -126,12 +132,32 @@ fn checked(kind: SourceKind) -> Result<(), Failure> {
     SourceSpec::new(kind).check().map_err(|error| Failure::Config(error.to_string()))
 }
 
-async fn serve(options: Options, tape: Playback, shutdown: Shutdown) -> Result<(), Failure> {
-    let bind = options.bind;
-    let server = Server::start(options, tape)
-        .await
-        .map_err(|error| Failure::Config(format!("--bind {bind}: {error}; choose another port")))?;
+async fn serve(
+    options: Options,
+    rest: Option<SocketAddr>,
+    tape: Playback,
+    shutdown: Shutdown,
+) -> Result<(), Failure> {
+    let taken =
+        |option, bind, error| Failure::Config(format!("{option} {bind}: {error}; choose another port"));
+    let (bind, archive) = (options.bind, Archive::default());
+    let past = match rest {
+        None => None,
+        Some(bind) => {
+            let options = RestOptions { bind, key: options.key.clone(), ..RestOptions::default() };
+            let started = RestServer::start(options, archive.clone()).await;
+            Some(started.map_err(|error| taken("--rest", bind, error))?)
+        }
+    };
+    let started = match &past {
+        None => Server::start(options, tape).await,
+        Some(_) => Server::start(options, archive.record(tape)).await,
+    };
+    let server = started.map_err(|error| taken("--bind", bind, error))?;
     let address = server.address();
+    if let Some(past) = &past {
+        info!("serving http://{}/v3/trades/TICKER", past.address());
+    }
     info!("serving ws://{address}/stocks and ws://{address}/crypto");
     while shutdown.pause(Duration::from_secs(10)).await {
         let counts = server.counters();

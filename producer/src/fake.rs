@@ -13,6 +13,7 @@
 //! | `tape`, `player` | what is played, and to whom; [`Playback`]: from the simulated market or from files |
 //! | `hub`, `queue` | the connections that are open, and what waits for each |
 //! | `connection` | one client, from the opening to the end |
+//! | [`rest`] | past trades, over HTTP |
 //!
 //! Invariant: a client gets elements in the order of the tape, each at most once, and only what it has subscribed.
 //!
@@ -29,6 +30,7 @@ mod hub;
 mod playback;
 mod player;
 mod queue;
+pub mod rest;
 mod spoil;
 mod tape;
 

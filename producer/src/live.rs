@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! connection (a task each) ──▶ intake ──▶ publisher (a thread): decode ──▶ outbox ──▶ Kafka client ──▶ raw-trades
-//!   session says what to do    64 MiB                                       │  ▲
-//!                                                                           ▼  │ brokers away
-//!                                                                          spool (disk)
+//!   session says what to do    64 MiB                   │  ▲                │  ▲
+//!                                                       ▼  │ gaps           ▼  │ brokers away
+//!                                                    backfill ──▶ REST     spool (disk)
 //! ```
 //!
 //! - The sockets never wait for Kafka: a server that is not read disconnects us, and what it sends meanwhile is gone.
@@ -12,6 +12,7 @@
 //!   orderly stop and over a crash while brokers are away, too. A crash may lose what was received in the last moments and was
 //!   neither acknowledged nor on disk.
 
+mod backfill;
 mod client;
 mod connection;
 mod intake;
@@ -19,6 +20,7 @@ mod journal;
 mod meters;
 mod outbox;
 mod publish;
+mod rest;
 mod status;
 mod symbols;
 mod vendor;
@@ -62,7 +64,7 @@ pub(crate) async fn run(
     shutdown: Shutdown,
     health: Health,
 ) -> Result<(), Failure> {
-    let Vendor { dialect, key, decoders } = Vendor::new(venue, &config)?;
+    let Vendor { dialect, key, decoders, backfill } = Vendor::new(venue, &config)?;
     let plan = symbols::plan(venue, &config)?;
     let (outbox, has_past) = open_outbox(&config)?;
     let (intake, outlet) = intake::intake(intake::LIMIT_BYTES);
@@ -74,8 +76,12 @@ pub(crate) async fn run(
         outbox.source().to_owned(),
         has_past,
     );
-    let publisher =
-        Publisher::new(&config, (outlet, decoders), (outbox, link), (lines.clone(), health.clone()));
+    let publisher = Publisher::new(
+        &config,
+        (outlet, decoders, backfill),
+        (outbox, link),
+        (lines.clone(), health.clone()),
+    );
     let publishing = tokio::task::spawn_blocking(move || publisher.run());
 
     let feeds = Feeds {

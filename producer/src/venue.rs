@@ -82,7 +82,7 @@ pub(crate) struct Identity(pub(crate) u64);
 /// Why an element is no event.
 pub(crate) struct Fault {
     reason: &'static str,
-    message: String,
+    pub(crate) message: String,
 }
 
 impl Fault {

@@ -18,6 +18,7 @@ use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 use tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tungstenite::{Bytes, Error, Message};
 
+use super::backfill::Gap;
 use super::intake::{Frame, Intake};
 use super::journal::Journal;
 use super::status::Line;
@@ -135,7 +136,7 @@ impl Connection {
     ) -> Result<(), Failure> {
         let mut socket = Socket::Absent;
         loop {
-            self.obey(&mut socket).await;
+            self.obey(&mut socket, &wanted).await;
             self.line.set(self.session.state_name());
             if let Some(why) = self.line.refused() {
                 return Err(Failure::Config(format!(
@@ -209,7 +210,7 @@ impl Connection {
         }
     }
 
-    async fn obey(&mut self, socket: &mut Socket) {
+    async fn obey(&mut self, socket: &mut Socket, wanted: &watch::Receiver<BTreeSet<String>>) {
         while let Some(action) = self.session.action() {
             let sent = match action {
                 Action::Open => {
@@ -233,6 +234,10 @@ impl Connection {
                 Action::Tell(notice) => {
                     if let Notice::Refused(why) = &notice {
                         self.line.refuse(why);
+                    }
+                    if let Notice::Gap { from, to } = notice {
+                        let channels = wanted.borrow().clone();
+                        self.intake.gap(Gap::new(self.feed, (from, to), channels, self.wires.now()));
                     }
                     self.journal.note(&notice, self.wires.now());
                     Ok(())

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tungstenite::Bytes;
 
+use super::backfill::Gap;
+
 /// Bytes of frames that may wait: a second of a burst of 400,000 events.
 pub(crate) const LIMIT_BYTES: usize = 64 << 20;
 
@@ -19,10 +21,17 @@ pub(crate) struct Frame {
     pub(crate) bytes: Bytes,
 }
 
+/// What waits.
+#[derive(Debug)]
+enum Item {
+    Frame(Frame),
+    Gap(Gap),
+}
+
 /// Puts frames in.
 #[derive(Debug, Clone)]
 pub(crate) struct Intake {
-    sender: Sender<Frame>,
+    sender: Sender<Item>,
     waiting: Arc<AtomicUsize>,
     limit: usize,
 }
@@ -30,7 +39,7 @@ pub(crate) struct Intake {
 /// Takes them out.
 #[derive(Debug)]
 pub(crate) struct Outlet {
-    receiver: Receiver<Frame>,
+    receiver: Receiver<Item>,
     waiting: Arc<AtomicUsize>,
 }
 
@@ -38,6 +47,8 @@ pub(crate) struct Outlet {
 #[derive(Debug)]
 pub(crate) enum Next {
     Frame(Frame),
+    /// The frames of its connection that come from now on are of the time after it.
+    Gap(Gap),
     /// Nothing in that time.
     Nothing,
     /// Nothing will come any more.
@@ -56,11 +67,17 @@ impl Intake {
     pub(crate) fn push(&self, frame: Frame) -> bool {
         let bytes = frame.bytes.len();
         let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
-        if (before > 0 && before + bytes > self.limit) || self.sender.send(frame).is_err() {
+        if (before > 0 && before + bytes > self.limit) || self.sender.send(Item::Frame(frame)).is_err() {
             self.waiting.fetch_sub(bytes, Ordering::Relaxed);
             return false;
         }
         true
+    }
+
+    /// Always fits: gaps are few.
+    pub(crate) fn gap(&self, gap: Gap) {
+        // Nobody is there any more: the process is about to end.
+        let _ = self.sender.send(Item::Gap(gap));
     }
 }
 
@@ -68,7 +85,8 @@ impl Outlet {
     /// The next frame; waits for it so long.
     pub(crate) fn next(&self, wait: Duration) -> Next {
         let frame = match self.receiver.recv_timeout(wait) {
-            Ok(frame) => frame,
+            Ok(Item::Frame(frame)) => frame,
+            Ok(Item::Gap(gap)) => return Next::Gap(gap),
             Err(RecvTimeoutError::Timeout) => return Next::Nothing,
             Err(RecvTimeoutError::Disconnected) => return Next::End,
         };

@@ -8,6 +8,7 @@ use tape_service::config::Format;
 use tape_service::{Config, Failure, Health};
 use tracing::{error, info, warn};
 
+use super::backfill::Backfill;
 use super::client::Link;
 use super::intake::{Frame, Next, Outlet};
 use super::meters::LiveMeters;
@@ -40,6 +41,7 @@ const LOSSES_MAX: u32 = 5;
 pub(super) struct Publisher {
     outlet: Outlet,
     decoders: Vec<Box<dyn Decode>>,
+    backfill: Option<Backfill>,
     outbox: Outbox,
     link: Link,
     lines: Lines,
@@ -76,7 +78,7 @@ struct Dropped {
 impl Publisher {
     pub(super) fn new(
         config: &Config,
-        (outlet, decoders): (Outlet, Vec<Box<dyn Decode>>),
+        (outlet, decoders, backfill): (Outlet, Vec<Box<dyn Decode>>, Option<Backfill>),
         (outbox, link): (Outbox, Link),
         (lines, health): (Lines, Health),
     ) -> Self {
@@ -94,7 +96,19 @@ impl Publisher {
             logged: (now, 0),
         };
         let format = config.producer.trade_format;
-        Self { outlet, decoders, outbox, link, lines, health, format, started: now, count, losses: 0 }
+        Self {
+            outlet,
+            decoders,
+            backfill,
+            outbox,
+            link,
+            lines,
+            health,
+            format,
+            started: now,
+            count,
+            losses: 0,
+        }
     }
 
     /// Runs until the sockets have closed and what they brought is delivered, or safe on disk. Blocks.
@@ -113,6 +127,11 @@ impl Publisher {
             for _ in 0..FRAMES_MAX {
                 match self.outlet.next(wait) {
                     Next::Frame(frame) => self.take(&frame),
+                    Next::Gap(gap) => {
+                        if let Some(backfill) = &mut self.backfill {
+                            backfill.gap(&gap, self.started.elapsed());
+                        }
+                    }
                     Next::Nothing => break,
                     Next::End => return Ok(()),
                 }
@@ -124,16 +143,27 @@ impl Publisher {
 
     fn take(&mut self, frame: &Frame) {
         let now = self.started.elapsed();
-        let (outbox, client, count, format) =
-            (&mut self.outbox, self.link.client(), &mut self.count, self.format);
+        let (backfill, outbox, client, count, format) =
+            (&mut self.backfill, &mut self.outbox, self.link.client(), &mut self.count, self.format);
         let clock = now_ms();
         let mut value = Vec::with_capacity(256);
         let Some(decoder) = self.decoders.get_mut(frame.feed) else { return };
         decoder.decode(&frame.bytes, &mut |element| match element {
             Element::Trade(decoded) => {
                 encode(&decoded.trade, decoded.raw, format, &mut value);
-                let fate = outbox.push(client, (decoded.trade.symbol.as_bytes(), &value), now);
-                count.took(&decoded, &value, fate, clock);
+                count.heard(&decoded, clock);
+                let mut push = |symbol: &str, event_time, value: &[u8]| {
+                    let fate = outbox.push(client, (symbol.as_bytes(), value), now);
+                    count.took(event_time, value, fate);
+                };
+                if let Some(backfill) = backfill {
+                    let is_free = backfill.live(&decoded, &value, clock, now);
+                    backfill.effects(|record| push(&record.symbol, record.event_time, &record.value));
+                    if !is_free {
+                        return;
+                    }
+                }
+                push(&decoded.trade.symbol, decoded.trade.event_time, &value);
             }
             Element::Status => {}
             Element::Ignored(name) => count.live.ignored(name),
@@ -142,8 +172,21 @@ impl Publisher {
         });
     }
 
-    /// Looks after client and disk. True = there is more to do at once.
+    /// Publishes what a backfill has ready.
+    fn fill(&mut self) {
+        let now = self.started.elapsed();
+        let (outbox, client, count) = (&mut self.outbox, self.link.client(), &mut self.count);
+        let Some(backfill) = &mut self.backfill else { return };
+        backfill.turn(now);
+        backfill.effects(|record| {
+            let fate = outbox.push(client, (record.symbol.as_bytes(), &record.value), now);
+            count.took(record.event_time, &record.value, fate);
+        });
+    }
+
+    /// Looks after backfill, client and disk. True = there is more to do at once.
     fn turn(&mut self) -> Result<bool, Failure> {
+        self.fill();
         if let Some(cursor) = self.link.look()? {
             self.outbox.resume(cursor);
         }
@@ -199,6 +242,9 @@ impl Publisher {
         count.meters.update(&count.told, &count.now, std::mem::take(&mut count.bytes), figures.in_flight);
         count.told = count.now;
         count.live.update(&figures, self.outlet.bytes());
+        if let Some(backfill) = &mut self.backfill {
+            backfill.report(self.started.elapsed());
+        }
         if let Some(line) = count.dropped.end() {
             error!("{line}");
         }
@@ -238,6 +284,9 @@ impl Publisher {
     /// Delivers what is left, or saves it.
     fn finish(&mut self) -> Result<(), Failure> {
         let deadline = Instant::now() + FLUSH_ON_STOP;
+        if let Some(backfill) = &mut self.backfill {
+            backfill.stop();
+        }
         loop {
             if self.turn().is_err() {
                 break;
@@ -273,12 +322,15 @@ impl Publisher {
 }
 
 impl Count {
-    fn took(&mut self, decoded: &Decoded<'_>, value: &[u8], fate: Result<Fate, SpoolError>, clock: i64) {
+    fn heard(&mut self, decoded: &Decoded<'_>, clock: i64) {
         let event_time = decoded.trade.event_time;
         self.live.event(decoded.kind, clock - decoded.participant_time.unwrap_or(event_time));
         if decoded.unknown_conditions > 0 {
             self.live.unknown_conditions.increment(decoded.unknown_conditions as u64);
         }
+    }
+
+    fn took(&mut self, event_time: i64, value: &[u8], fate: Result<Fate, SpoolError>) {
         match fate {
             Ok(Fate::Sent | Fate::Waits) => {
                 self.now.records += 1;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tape_service::{Config, Failure, Secret};
 
+use super::backfill::Backfill;
 use crate::coinbase;
 use crate::massive::cluster::Cluster;
 use crate::massive::conditions::Conditions;
@@ -19,6 +20,8 @@ pub(super) struct Vendor {
     pub(super) key: Option<Secret>,
     /// By the index of their feed.
     pub(super) decoders: Vec<Box<dyn Decode>>,
+    /// `None`: not wanted, or the venue has no past trades for us.
+    pub(super) backfill: Option<Backfill>,
 }
 
 impl Vendor {
@@ -30,15 +33,20 @@ impl Vendor {
             Venue::Massive => {
                 let key = source.massive_api_key.clone().ok_or_else(no_key)?;
                 let conditions = Arc::new(conditions(config)?);
-                let decoder = |cluster| -> Box<dyn Decode> {
-                    Box::new(Decoder::new(cluster, Arc::clone(&conditions), source.include_raw))
-                };
-                let decoders = [Cluster::Stocks, Cluster::Crypto].map(decoder).into();
-                Ok(Self { dialect: &Massive, key: Some(key), decoders })
+                let decoder = |cluster| Decoder::new(cluster, Arc::clone(&conditions), source.include_raw);
+                let backfill = Backfill::new(config, key.clone(), Cluster::ALL.map(decoder));
+                let decoders =
+                    Cluster::ALL.map(|cluster| -> Box<dyn Decode> { Box::new(decoder(cluster)) }).into();
+                Ok(Self { dialect: &Massive, key: Some(key), decoders, backfill })
             }
             Venue::Coinbase => {
                 let decoder = coinbase::decode::Decoder::new(source.include_raw);
-                Ok(Self { dialect: &coinbase::wire::Coinbase, key: None, decoders: vec![Box::new(decoder)] })
+                Ok(Self {
+                    dialect: &coinbase::wire::Coinbase,
+                    key: None,
+                    decoders: vec![Box::new(decoder)],
+                    backfill: None,
+                })
             }
         }
     }

@@ -10,6 +10,9 @@ pub(crate) enum Cluster {
 }
 
 impl Cluster {
+    /// By the index of their feeds.
+    pub(crate) const ALL: [Self; 2] = [Self::Stocks, Self::Crypto];
+
     /// Last part of the address, and the name in logs and labels of metrics.
     pub(crate) const fn name(self) -> &'static str {
         match self {

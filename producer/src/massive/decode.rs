@@ -26,6 +26,7 @@
 mod event;
 mod identity;
 mod kind;
+mod page;
 mod scan;
 mod text;
 
@@ -34,9 +35,11 @@ use std::sync::Arc;
 use super::cluster::Cluster;
 use super::conditions::Conditions;
 use crate::venue::{Decode, Element, Fault};
-use kind::Kind;
 use scan::{Broken, Elements, Name, Object};
 use text::content;
+
+pub(crate) use kind::Kind;
+pub(crate) use page::Past;
 
 /// Reads the frames of one cluster.
 pub(crate) struct Decoder {

@@ -168,6 +168,9 @@ fn source(of: &Assembly<'_>) -> Source {
     Source {
         massive_api_key: of.secret("MASSIVE_API_KEY"),
         massive_ws_url: of.text("MASSIVE_WS_URL"),
+        massive_backfill: of.word("MASSIVE_BACKFILL", &[("false", false), ("true", true)]),
+        massive_rest_url: of.text("MASSIVE_REST_URL"),
+        massive_calls_per_minute: of.count("MASSIVE_CALLS_PER_MINUTE"),
         coinbase_ws_url: of.text("COINBASE_WS_URL"),
         reconnect_delay: of.duration("RECONNECT_DELAY"),
         reconnect_cap: of.duration("RECONNECT_DELAY_MAX"),

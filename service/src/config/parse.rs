@@ -71,7 +71,10 @@ pub(crate) fn value(kind: Kind, text: &str) -> Result<Value, String> {
         Kind::Topic { optional: true } if text.is_empty() => Ok(Value::Text(String::new())),
         Kind::Topic { .. } => topic(text).map(|()| Value::Text(text.to_owned())),
         Kind::Servers => servers(text).map(Value::Text),
-        Kind::WebSocket => web_socket(text).map(|()| Value::Text(text.to_owned())),
+        Kind::WebSocket => {
+            address(text, ["wss://", "ws://"], "WebSocket").map(|()| Value::Text(text.to_owned()))
+        }
+        Kind::Web => address(text, ["https://", "http://"], "web").map(|()| Value::Text(text.to_owned())),
         Kind::Bind => bind(text).map(Value::Bind),
         Kind::Host => host(text).map(|()| Value::Text(text.to_owned())),
         Kind::Path | Kind::Text(_) => Ok(Value::Text(text.to_owned())),
@@ -196,9 +199,9 @@ fn servers(text: &str) -> Result<String, String> {
     Ok(servers.join(","))
 }
 
-fn web_socket(text: &str) -> Result<(), String> {
-    let rest = text.strip_prefix("wss://").or_else(|| text.strip_prefix("ws://"));
-    let rest = rest.ok_or("not a WebSocket address")?;
+fn address(text: &str, schemes: [&str; 2], what: &str) -> Result<(), String> {
+    let rest = schemes.iter().find_map(|scheme| text.strip_prefix(scheme));
+    let rest = rest.ok_or_else(|| format!("not a {what} address"))?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains('@') {
         return Err("contains a user or password: the key goes into MASSIVE_API_KEY".to_owned());

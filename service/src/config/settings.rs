@@ -115,6 +115,8 @@ pub enum Kind {
     Host,
     /// A `ws://` or `wss://` address.
     WebSocket,
+    /// An `http://` or `https://` address.
+    Web,
     /// `address:port` to listen on, or `off`.
     Bind,
     /// A folder or file.
@@ -150,6 +152,7 @@ impl fmt::Display for Kind {
             Self::Servers => f.write_str("host:port, several separated by commas"),
             Self::Host => f.write_str("a host name, an IP address or the folder of a Unix socket"),
             Self::WebSocket => f.write_str("an address that begins with wss:// or ws://"),
+            Self::Web => f.write_str("an address that begins with https:// or http://"),
             Self::Bind => f.write_str("an IP address with a port (127.0.0.1:9461), or off"),
             Self::Path => f.write_str("a path"),
             Self::Text(what) => f.write_str(what),

@@ -91,7 +91,7 @@ impl Decoder {
     }
 
     /// Fills in the ids of `c`: an array of integers, also in quotes.
-    fn read_conditions(&mut self, raw: &str) -> Result<(), Fault> {
+    pub(super) fn read_conditions(&mut self, raw: &str) -> Result<(), Fault> {
         let bad = |what: &str| Fault::new("bad_conditions", format!("c is {what}"));
         self.ids.clear();
         let list = raw.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));

@@ -30,6 +30,8 @@ impl Identity {
         facility: Option<&str>,
         id: &str,
     ) -> Self {
+        // No facility has the number 0: some deliveries leave out what is not there, others may write 0.
+        let facility = facility.filter(|raw| *raw != "0");
         // An id is a text even if it looks like a number: `1e2` is not `100`.
         Self::new(kind, symbol, 1)
             .and(number(exchange))

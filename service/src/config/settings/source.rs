@@ -1,6 +1,6 @@
 //! The live feed.
 
-use super::Kind::{Channels, Duration, Path, Symbols, WebSocket, Word};
+use super::Kind::{Channels, Duration, Path, Symbols, Web, WebSocket, Whole, Word};
 use super::Preset::{Absent, Is};
 use super::{HOUR, Setting, open, secret};
 
@@ -16,6 +16,25 @@ pub(super) static SETTINGS: &[Setting] = &[
         Is("wss://socket.massive.com/stocks"),
         "Where the live feed is. The last part of the path, the cluster, is exchanged for that of the symbols (`stocks`, `crypto`); \
          each cluster has a connection of its own, and the vendor allows one per cluster and account.",
+    ),
+    open(
+        "MASSIVE_BACKFILL",
+        Word(&["false", "true"]),
+        Is("false"),
+        "Ask the vendor's REST interface for the trades (`T`, `XT`) that a lost connection has missed. Each is published once; live \
+         trades of the symbol wait for it, at most half of `WATERMARK_DELAY`. The vendor's plan must hold trades; `*` is not filled.",
+    ),
+    open(
+        "MASSIVE_REST_URL",
+        Web,
+        Is("https://api.massive.com"),
+        "Where the vendor's REST interface is. The key is sent there; with `http://` anybody on the way can read it.",
+    ),
+    open(
+        "MASSIVE_CALLS_PER_MINUTE",
+        Whole { min: 0, max: 100_000, unit: "calls" },
+        Is("5"),
+        "Calls of the REST interface in any minute; the vendor's free plan allows 5. 0 = any number.",
     ),
     open(
         "COINBASE_WS_URL",

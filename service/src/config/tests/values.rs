@@ -34,6 +34,9 @@ macro_rules! rows {
 static ROWS: &[Row] = rows! {
     "MASSIVE_API_KEY", "k3y", |c| exposed(c.source.massive_api_key.as_ref()), "None", r#"Some("k3y")"#;
     "MASSIVE_WS_URL", "ws://127.0.0.1:9/x", |c| c.source.massive_ws_url.clone(), "wss://socket.massive.com/stocks", "ws://127.0.0.1:9/x";
+    "MASSIVE_BACKFILL", "true", |c| debug(c.source.massive_backfill), "false", "true";
+    "MASSIVE_REST_URL", "http://127.0.0.1:9", |c| c.source.massive_rest_url.clone(), "https://api.massive.com", "http://127.0.0.1:9";
+    "MASSIVE_CALLS_PER_MINUTE", "0", |c| debug(c.source.massive_calls_per_minute), "5", "0";
     "COINBASE_WS_URL", "ws://127.0.0.1:9", |c| c.source.coinbase_ws_url.clone(), "wss://ws-feed.exchange.coinbase.com", "ws://127.0.0.1:9";
     "RECONNECT_DELAY", "250ms", |c| debug(c.source.reconnect_delay), "5s", "250ms";
     "RECONNECT_DELAY_MAX", "2m", |c| debug(c.source.reconnect_cap), "60s", "120s";

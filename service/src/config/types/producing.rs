@@ -92,6 +92,12 @@ pub struct Source {
     pub massive_api_key: Option<Secret>,
     /// `ws://` or `wss://` address, cluster included.
     pub massive_ws_url: String,
+    /// Whether trades that a lost connection missed are asked for.
+    pub massive_backfill: bool,
+    /// `http://` or `https://` address, without user, password and query.
+    pub massive_rest_url: String,
+    /// Calls of the REST interface per minute, 0–100000; 0 = any number.
+    pub massive_calls_per_minute: u32,
     /// `ws://` or `wss://` address.
     pub coinbase_ws_url: String,
     /// First pause before a new connection, 1 ms – 1 h.

@@ -147,7 +147,7 @@ impl Outbox {
         }
         if self.spool.is_some() {
             self.spill()?;
-            return self.to_disk(record);
+            return self.store(record);
         }
         if self.flight.bytes() + self.waiting_bytes >= self.memory_limit {
             return Ok(Fate::Dropped);
@@ -271,7 +271,7 @@ impl Outbox {
         Ok(())
     }
 
-    fn to_disk(&mut self, record: Entry<'_>) -> Result<Fate, SpoolError> {
+    fn store(&mut self, record: Entry<'_>) -> Result<Fate, SpoolError> {
         let Some(spool) = &mut self.spool else { return Ok(Fate::Dropped) };
         Ok(match spool.push(&self.source, record)? {
             Pushed::Yes => Fate::Waits,

@@ -18,10 +18,13 @@ const PARTITIONS: i32 = 3;
 const KEYS: [&[u8]; 5] = [b"A", b"B", b"C", b"D", b"E"];
 const SOURCE: &str = "live-1";
 
-/// What is in the log: (number, key, value) of each partition.
+/// Number, key, value.
+type Records = Vec<(u64, Vec<u8>, Vec<u8>)>;
+
+/// What is in the log.
 #[derive(Default)]
 struct Log {
-    partitions: BTreeMap<i32, Vec<(u64, Vec<u8>, Vec<u8>)>>,
+    partitions: BTreeMap<i32, Records>,
 }
 
 impl Log {
@@ -30,8 +33,6 @@ impl Log {
         Cursor::new((0..PARTITIONS).map(last).collect())
     }
 }
-
-type Records = Vec<(u64, Vec<u8>, Vec<u8>)>;
 
 /// A client: a bounded buffer before the log.
 #[derive(Default)]

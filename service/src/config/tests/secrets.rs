@@ -140,6 +140,7 @@ fn no_mistake_shows_a_secret() {
         for (other, text) in [
             ("KAFKA_BOOTSTRAP_SERVERS", format!("{user}:1")),
             ("MASSIVE_WS_URL", format!("wss://{user}/stocks")),
+            ("MASSIVE_REST_URL", format!("https://{user}")),
             ("DB_HOST", user.clone()),
         ] {
             let lines = refused(&[(other, &text)]);

@@ -83,10 +83,12 @@ async fn a_hostile_server_costs_only_what_it_spoils() {
         Fault::Close { after: 1, code: 1001 },
         Fault::Close { after: 0, code: 1008 },
         Fault::DropInside { after: 0 },
+        Fault::Drop { after: 1 },
+        Fault::DropInside { after: 4 },
+        Fault::Close { after: 3, code: 1000 },
     ];
     let behaviour = Behaviour {
         script: faults.iter().copied().map(Some).collect(),
-        fault_share: 0.3,
         spoilt_share: 0.2,
         fragment_bytes: Some(1000),
         seed: 7,

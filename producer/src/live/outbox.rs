@@ -139,7 +139,7 @@ impl Outbox {
         self.next_number += 1;
         if let Some(broker) = broker
             && !self.spilling
-            && self.waiting.is_empty()
+            && self.nothing_waits()
             && self.flight.bytes() < self.memory_limit
             && self.offer(broker, record, true, now)
         {
@@ -222,7 +222,12 @@ impl Outbox {
 
     /// Nothing waits and nothing is on its way.
     pub(crate) fn is_settled(&self) -> bool {
-        !self.spilling && self.waiting.is_empty() && self.flight.is_empty()
+        !self.spilling && self.nothing_waits() && self.flight.is_empty()
+    }
+
+    /// In memory, for a client.
+    fn nothing_waits(&self) -> bool {
+        self.held.is_none() && self.waiting.is_empty()
     }
 
     /// Records go to disk first.
@@ -232,9 +237,10 @@ impl Outbox {
 
     pub(crate) fn figures(&self) -> Figures {
         let spool = self.spool.as_ref();
+        let held = self.held.as_ref().filter(|_| spool.is_none());
         Figures {
             in_flight: self.flight.len(),
-            memory_bytes: self.flight.bytes() + self.waiting_bytes,
+            memory_bytes: self.flight.bytes() + self.waiting_bytes + held.map_or(0, Kept::bytes),
             spooled: spool.map_or(0, Spool::len),
             spool_bytes: spool.map_or(0, Spool::bytes),
             acknowledged: self.acknowledged,

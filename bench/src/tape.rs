@@ -108,6 +108,7 @@ impl Tape {
     }
 }
 
-fn free_port() -> Result<u16> {
+/// A port of this machine that nobody listens on.
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -5,7 +5,7 @@
 //! 2. sink, processor and producer start, each the same library entry as its own command;
 //! 3. until the source ends, the time is over, or a stop is requested (Ctrl-C, `q`, SIGTERM): the view, or a line every few
 //!    seconds where nobody looks at a terminal;
-//! 4. the producer stops; the processor reads on until its lag is zero, and as long again as open windows take to be shown;
+//! 4. the producer stops; the processor reads on until its lag is zero;
 //! 5. the processor stops; the sink reads on until its lag is zero, and stops;
 //! 6. a bounded run (`--seconds`, or a replay) checks itself: see `check`.
 //!

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use clap::Args;
 use tape_producer::fake::rest::{Archive, RestOptions, RestServer};
-use tape_producer::fake::{Behaviour, Eviction, Options, Playback, Server};
+use tape_producer::fake::{Behaviour, Options, Playback, Server};
 use tape_producer::simulate::Market;
-use tape_producer::{Pace, Replay, SourceKind, SourceSpec};
+use tape_producer::{Replay, SourceKind, SourceSpec};
 use tape_service::{Config, Failure, Shutdown};
 use tracing::info;
 
 use crate::roles::until_stopped;
+use crate::source::{duration, millis, pace};
 
 const HELP: &str = "\
 EXAMPLES
@@ -62,13 +63,13 @@ pub(crate) struct FakeArgs {
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     symbols: Vec<String>,
     /// A twentieth of the simulated trades arrive up to so much later than they happened [default: 2s]
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     disorder: Option<Duration>,
     /// Go on while nobody listens, as the real market does
     #[arg(long)]
     live: bool,
     /// Drop all connections so often
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     restart_every: Option<Duration>,
     /// Share of events that are spoilt, 0 to 1 [default: 0]
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
@@ -90,18 +91,14 @@ impl FakeArgs {
                 seed: self.seed.unwrap_or(plain.seed),
                 rate: self.rate.unwrap_or(plain.rate),
                 symbols: self.symbols.clone(),
-                disorder_ms: self.disorder.map_or(plain.disorder_ms, |disorder| disorder.as_millis() as i64),
+                disorder_ms: self.disorder.map_or(plain.disorder_ms, millis),
                 ..plain
             };
             let market = market.with_symbols(&config.source.symbols);
             checked(SourceKind::Simulate(market.clone()))?;
             return Ok(Playback::simulate(&market));
         }
-        let pace = match (self.rate, self.speed) {
-            (Some(rate), _) => Pace::Rate(rate),
-            (None, Some(speed)) => Pace::Speed(speed),
-            (None, None) => Pace::Unlimited,
-        };
+        let pace = pace(self.rate, self.speed);
         let replay = Replay { files: self.file.clone(), pace, ..Replay::default() };
         checked(SourceKind::Replay(replay.clone()))?;
         Playback::files(&replay).map_err(|error| Failure::Config(error.to_string()))
@@ -114,7 +111,6 @@ impl FakeArgs {
         let behaviour = Behaviour {
             spoilt_share: self.spoilt_share,
             seed: self.seed.unwrap_or(1),
-            eviction: Eviction::default(),
             restart_every: self.restart_every,
             ..Behaviour::default()
         };

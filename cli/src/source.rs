@@ -115,11 +115,7 @@ impl SourceOptions {
 
     fn replay(&self, replay: Replay) -> Result<Replay, Failure> {
         refuse("a replay", "a simulation", &self.of_simulation())?;
-        let pace = match (self.rate, self.speed) {
-            (Some(rate), _) => Pace::Rate(rate),
-            (None, Some(speed)) => Pace::Speed(speed),
-            (None, None) => Pace::Unlimited,
-        };
+        let pace = pace(self.rate, self.speed);
         Ok(Replay { layout: self.layout.layout(), pace, rejects: self.rejects.clone(), ..replay })
     }
 
@@ -169,11 +165,20 @@ fn refuse(source: &str, other: &str, options: &[&str]) -> Result<(), Failure> {
     Err(Failure::Config(options.iter().map(line).collect::<Vec<_>>().join("\n")))
 }
 
-fn millis(duration: Duration) -> i64 {
+/// The pace of files.
+pub(crate) fn pace(rate: Option<u32>, speed: Option<f64>) -> Pace {
+    match (rate, speed) {
+        (Some(rate), _) => Pace::Rate(rate),
+        (None, Some(speed)) => Pace::Speed(speed),
+        (None, None) => Pace::Unlimited,
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| "write a duration such as 250ms, 2s or 1m".to_owned())
 }
 

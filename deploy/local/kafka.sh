@@ -106,8 +106,11 @@ start() {
     fetch_jars
     choose_ports
     format
-    # The log begins anew, because its last line says that the broker serves; what earlier starts wrote is kept beside it.
-    [ ! -e "$log" ] || cat "$log" >>"$home/earlier.log"
+    # The log begins anew, because its last line says that the broker serves; the last 64 MiB of earlier starts are kept beside it.
+    if [ -e "$log" ]; then
+        { cat "$home/earlier.log" 2>/dev/null || true; cat "$log"; } | tail -c 67108864 >"$home/earlier.new"
+        mv "$home/earlier.new" "$home/earlier.log"
+    fi
     rm -f "$log" "$pid_file"
     read -r port _ <"$home/ports"
     start_detached "$home/stdout.log" "$java" "$mark" -Xms256m -Xmx"${KAFKA_HEAP:-768m}" -XX:+ExitOnOutOfMemoryError \

@@ -58,7 +58,7 @@ step "Clippy"
 cargo clippy --release --locked --workspace --all-targets -- -D warnings
 step "Building the tests"
 cargo test --release --locked --workspace --no-run
-cargo build --release --locked -p tape -p tape-chaos
+cargo build --release --locked --workspace --bins
 REAL_TAPE=$("$here/real-tape.sh")
 export REAL_TAPE
 PEER_PYTHON=$("$here/peer.sh")

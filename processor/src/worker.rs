@@ -254,8 +254,10 @@ impl<W: World> Worker<W> {
         Ok(())
     }
 
-    /// Orderly end: what was read is committed, stores are flushed, the partitions stay ours for a quick return.
+    /// Orderly end: what was read is committed, open windows that changed are shown a last time, stores are flushed, the partitions
+    /// stay ours for a quick return.
     pub(crate) fn close(mut self) {
+        self.next_trigger = self.context.world.now();
         let committed = if self.context.is_spoiled() { Ok(()) } else { self.commit() };
         if let Err(trouble) = committed {
             let why = match trouble {

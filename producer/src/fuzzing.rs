@@ -136,3 +136,17 @@ impl Story {
 fn channels(count: u8) -> BTreeSet<String> {
     (0..=count).map(|number| format!("T.A{number}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Without coverage to steer by, but with each run of the tests.
+        #[test]
+        fn any_bytes_keep_the_laws(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+            super::frame(&bytes);
+            super::session(&bytes);
+        }
+    }
+}

@@ -33,6 +33,7 @@ mod log_tail;
 mod massive;
 mod monitor;
 mod pace;
+mod patience;
 mod publish;
 mod replay;
 mod report;

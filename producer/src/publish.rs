@@ -20,7 +20,7 @@ use anyhow::anyhow;
 use tape_kafka::{Clients, Error, Kind, Outgoing, Producer, Reaction};
 use tape_proto::partition::partition;
 use tape_proto::trade::SOURCE_HEADER;
-use tape_service::{Backoff, Config, Failure, Health, Shutdown};
+use tape_service::{Config, Failure, Health, Shutdown};
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 
@@ -29,6 +29,7 @@ use crate::feed::{Feed, FeedRecord, Poll};
 use crate::files::FileError;
 use crate::log_tail::{self, Last};
 use crate::monitor::Monitor;
+use crate::patience::{RETRY_FIRST, patiently};
 use crate::replay::{self, ReplayFeed};
 use crate::report::{Report, now_ms};
 use crate::run_id::Lineage;
@@ -36,12 +37,9 @@ use crate::simulate::{HISTORY_MS, Market, Simulation};
 use crate::source::{SourceKind, SourceSpec};
 
 /// How long a stop waits for the brokers; the grace period of a pod is 30 s.
-const FLUSH_ON_STOP: Duration = Duration::from_secs(10);
+pub(crate) const FLUSH_ON_STOP: Duration = Duration::from_secs(10);
 /// One step of a flush, between two looks at the shutdown.
 const FLUSH_STEP: Duration = Duration::from_millis(200);
-/// Pauses while brokers are away.
-const RETRY_FIRST: Duration = Duration::from_millis(200);
-const RETRY_CAP: Duration = Duration::from_secs(5);
 /// The shortest sleep: records due within it go out together. Below the default `LINGER_MS`.
 const NAP_MIN: Duration = Duration::from_millis(5);
 /// The longest sleep between two looks at the numbers, so that they are fresh while little happens.
@@ -49,7 +47,7 @@ const NAP_MAX: Duration = Duration::from_millis(500);
 /// Brokers that take nothing for so long are away.
 const AWAY_AFTER: Duration = Duration::from_secs(3);
 /// So many clients in a row may be lost without a record acknowledged in between.
-const LOSSES_MAX: u32 = 5;
+pub(crate) const LOSSES_MAX: u32 = 5;
 
 /// What a run needs and what it tells.
 pub(crate) struct Publisher {
@@ -206,22 +204,7 @@ impl Publisher {
 
     /// Asks until there is an answer; `None` = the shutdown came first.
     fn patiently<T>(&self, ask: impl Fn(&Self) -> Result<T, Error>) -> Result<Option<T>, Failure> {
-        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_CAP);
-        loop {
-            match ask(self) {
-                _ if self.shutdown.is_requested() => return Ok(None),
-                Ok(answer) => return Ok(Some(answer)),
-                Err(error) if error.reaction == Reaction::Config => return Err(error.into()),
-                Err(error) => {
-                    let why = format!("waiting for Kafka: {error}");
-                    if backoff.attempts() == 0 {
-                        warn!("{why}");
-                    }
-                    self.health.set_ready(false, &why);
-                    self.nap(backoff.pause());
-                }
-            }
-        }
+        patiently((&self.shutdown, &self.health, &self.runtime), || ask(self))
     }
 
     fn nap(&self, duration: Duration) {

@@ -79,7 +79,7 @@ const LIVE: &[Column] = &[
     ("peak MiB", "peak", 0),
 ];
 const READ_LIVE: &str = "\
-Trades of 1,000 symbols from `tape fake-massive` over loopback; the records hold the vendor's event (about 220 bytes), lz4. The bare producer sends the \
+Trades of 1,000 symbols from `tape fake-massive` over loopback; the records hold the vendor's event (about 220 bytes), lz4, `BATCH_SIZE=1000000` for both. The bare producer sends the \
 same records, with the same header, from memory. Processor time is that of `tape produce` or of the bare producer alone, from the first record in the log to the last; server, \
 producer and broker share the cores, so the rates are bounded by all of them. The burst is a simulated market as fast as time goes, event time = wall clock; \
 delay: from the exchange's time, up to 27 ms before the event is sent, to the hand-over to the Kafka client, bounds of buckets.";

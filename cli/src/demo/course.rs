@@ -21,9 +21,6 @@ const STOP_LIMIT: Duration = Duration::from_secs(60);
 const STALL_LIMIT: Duration = Duration::from_secs(60);
 /// How long a lag may take to fall after a person asked for the stop; the next run does the rest.
 const HURRY_LIMIT: Duration = Duration::from_secs(10);
-/// What a commit may take beyond the trigger interval until the last open windows are in Kafka, on a machine that is busy with
-/// other things, too.
-const SHOW_MARGIN: Duration = Duration::from_secs(4);
 
 /// Signals so close together are one request: a terminal, make and its script all pass the same Ctrl-C on.
 const ONE_REQUEST: Duration = Duration::from_secs(1);
@@ -91,12 +88,6 @@ impl Course<'_> {
         self.produce().await?;
         self.stop(|pipeline| &mut pipeline.producer, "the producer stops").await?;
         self.drain(Reader::Processor, "the processor reads to the end").await?;
-        if self.plan.checks && !self.user.is_requested() {
-            let shown = Instant::now() + self.plan.config.processing.trigger_interval + SHOW_MARGIN;
-            while Instant::now() < shown {
-                self.turn("the last open windows are shown").await?;
-            }
-        }
         self.stop(|pipeline| &mut pipeline.processor, "the processor stops").await?;
         self.drain(Reader::Sink, "the sink reads to the end").await?;
         self.stop(|pipeline| &mut pipeline.sink, "the sink stops").await

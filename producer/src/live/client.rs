@@ -3,22 +3,19 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tape_kafka::{Clients, Error, Outgoing, Part, Producer, Reaction};
+use tape_kafka::{Clients, Error, Outgoing, Part, Producer};
 use tape_proto::trade::SOURCE_HEADER;
-use tape_service::{Backoff, Config, Failure, Health, Shutdown};
+use tape_service::{Config, Failure, Health, Shutdown};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
-use tracing::warn;
 
 use super::outbox::Broker;
 use crate::cursor::{Cursor, write_header};
 use crate::log_tail;
+use crate::patience::patiently;
 use crate::run_id::Lineage;
 use crate::spool::Entry;
 
-/// Pauses while brokers are away.
-const RETRY_FIRST: Duration = Duration::from_millis(200);
-const RETRY_CAP: Duration = Duration::from_secs(5);
 /// How long one answer of a broker may take.
 const ANSWER: Duration = Duration::from_secs(10);
 /// The clocks of brokers and of the process that began a source may differ so much.
@@ -101,6 +98,11 @@ impl Link {
         }
     }
 
+    /// There is no client, and there will be none: the stop came first.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.state, State::Stopped)
+    }
+
     /// What the log has, once, when a client has just come up.
     pub(super) fn look(&mut self) -> Result<Option<Cursor>, Failure> {
         let State::Making(handle) = &mut self.state else { return Ok(None) };
@@ -131,23 +133,9 @@ impl Maker {
     /// `None` = the stop came first.
     fn make(&self, has_past: bool) -> Result<Option<(Client, Cursor)>, Failure> {
         let topic = self.config.topics.raw_trades.clone();
-        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_CAP);
-        let cursor = loop {
-            let error = match self.locate(&topic, has_past) {
-                _ if self.shutdown.is_requested() => return Ok(None),
-                Ok(cursor) => break cursor,
-                Err(error) => error,
-            };
-            if error.reaction == Reaction::Config {
-                return Err(error.into());
-            }
-            let why = format!("waiting for Kafka: {error}");
-            if backoff.attempts() == 0 {
-                warn!("{why}");
-            }
-            self.health.set_ready(false, &why);
-            self.runtime.block_on(self.shutdown.pause(backoff.pause()));
-        };
+        let cursor =
+            patiently((&self.shutdown, &self.health, &self.runtime), || self.locate(&topic, has_past))?;
+        let Some(cursor) = cursor else { return Ok(None) };
         let producer = self.clients.tracking_producer(&self.config.producer, &topic)?;
         let partitions = i32::try_from(cursor.last().len()).unwrap_or(i32::MAX);
         let client =

@@ -106,13 +106,13 @@ impl Socket {
 
 /// A wrong host has no certificate for the name: the vendor's DNS answers for any.
 fn explain(error: &Error) -> String {
-    match error {
-        Error::Tls(_) => format!("{error}; check the host name in MASSIVE_WS_URL or COINBASE_WS_URL"),
-        Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => {
-            format!("{error}; check the host name in MASSIVE_WS_URL or COINBASE_WS_URL")
-        }
-        _ => error.to_string(),
-    }
+    let is_tls = match error {
+        Error::Tls(_) => true,
+        Error::Io(io) => io.kind() == std::io::ErrorKind::InvalidData,
+        _ => false,
+    };
+    let hint = if is_tls { "; check the host name in MASSIVE_WS_URL or COINBASE_WS_URL" } else { "" };
+    format!("{error}{hint}")
 }
 
 /// One feed's line.
@@ -136,9 +136,9 @@ impl Connection {
     ) -> Result<(), Failure> {
         let mut socket = Socket::Absent;
         loop {
-            self.obey(&mut socket, &wanted).await;
+            let refused = self.obey(&mut socket, &wanted).await;
             self.line.set(self.session.state_name());
-            if let Some(why) = self.line.refused() {
+            if let Some(why) = refused {
                 return Err(Failure::Config(format!(
                     "MASSIVE_API_KEY: {}: {why}; is the key right, and does its plan hold this cluster?",
                     self.url
@@ -210,7 +210,13 @@ impl Connection {
         }
     }
 
-    async fn obey(&mut self, socket: &mut Socket, wanted: &watch::Receiver<BTreeSet<String>>) {
+    /// Does what is to be done. Returns why the vendor refuses the key, if it does.
+    async fn obey(
+        &mut self,
+        socket: &mut Socket,
+        wanted: &watch::Receiver<BTreeSet<String>>,
+    ) -> Option<String> {
+        let mut refused = None;
         while let Some(action) = self.session.action() {
             let sent = match action {
                 Action::Open => {
@@ -232,14 +238,15 @@ impl Connection {
                     Ok(())
                 }
                 Action::Tell(notice) => {
-                    if let Notice::Refused(why) = &notice {
-                        self.line.refuse(why);
-                    }
-                    if let Notice::Gap { from, to } = notice {
-                        let channels = wanted.borrow().clone();
-                        self.intake.gap(Gap::new(self.feed, (from, to), channels, self.wires.now()));
-                    }
                     self.journal.note(&notice, self.wires.now());
+                    match notice {
+                        Notice::Refused(why) => refused = Some(why),
+                        Notice::Gap { from, to } => {
+                            let channels = wanted.borrow().clone();
+                            self.intake.gap(Gap::new(self.feed, (from, to), channels, self.wires.now()));
+                        }
+                        _ => {}
+                    }
                     Ok(())
                 }
             };
@@ -248,6 +255,7 @@ impl Connection {
                 self.tell(Input::Failed(&why));
             }
         }
+        refused
     }
 }
 

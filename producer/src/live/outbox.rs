@@ -33,6 +33,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 const SYNC_EVERY: Duration = Duration::from_millis(200);
 /// Records that one turn takes from the spool, so that the feed is not kept waiting.
 const TURN_RECORDS: usize = 20_000;
+/// Records of the spool that a client is given at a time: enough to keep brokers busy. Its buffer would take half a million, and hold
+/// them in memory for as long as the brokers are away.
+const FLIGHT_RECORDS: usize = 50_000;
 
 /// The client that writes to the brokers.
 pub(crate) trait Broker {
@@ -287,6 +290,9 @@ impl Outbox {
 
     fn refill(&mut self, broker: &impl Broker, now: Duration) -> Result<bool, SpoolError> {
         for _ in 0..TURN_RECORDS {
+            if self.spilling && self.flight.len() >= FLIGHT_RECORDS {
+                return Ok(false);
+            }
             let Some(record) = self.next_waiting()? else {
                 self.spilling = false;
                 return Ok(false);

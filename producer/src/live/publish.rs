@@ -16,12 +16,11 @@ use super::outbox::{Fate, Outbox};
 use super::status::Lines;
 use crate::feed::encode;
 use crate::monitor::{Meters, Snapshot};
+use crate::publish::{FLUSH_ON_STOP, LOSSES_MAX};
 use crate::report::now_ms;
 use crate::spool::SpoolError;
 use crate::venue::{Decode, Decoded, Element};
 
-/// How long a stop waits for the brokers; the grace period of a pod is 30 s.
-const FLUSH_ON_STOP: Duration = Duration::from_secs(10);
 /// How long the thread waits for a frame before it looks after what waits.
 const TURN: Duration = Duration::from_millis(20);
 /// What waits is looked after at least once in so many frames.
@@ -34,8 +33,6 @@ const EXCERPT_CHARS: usize = 200;
 const LOG_EVERY: Duration = Duration::from_secs(30);
 /// How often numbers are brought up to date.
 const REPORT_EVERY: Duration = Duration::from_millis(500);
-/// So many clients in a row may be lost without a record acknowledged in between.
-const LOSSES_MAX: u32 = 5;
 
 /// See the head of this file.
 pub(super) struct Publisher {
@@ -295,14 +292,15 @@ impl Publisher {
                 Some(client) => drop(client.producer.flush(TURN)),
                 None => std::thread::sleep(TURN),
             }
-            if self.outbox.is_settled() || Instant::now() >= deadline {
+            if self.outbox.is_settled() || self.link.is_over() || Instant::now() >= deadline {
                 break;
             }
         }
-        let saved = self.outbox.save();
+        let is_settled = self.outbox.is_settled();
+        let saved = if is_settled { Ok(()) } else { self.outbox.save() };
         self.report();
         let figures = self.outbox.figures();
-        if self.outbox.is_settled() {
+        if is_settled {
             info!(records = figures.acknowledged, "everything received is acknowledged");
             return Ok(());
         }

@@ -11,7 +11,6 @@ struct State {
     name: &'static str,
     state: &'static str,
     open: bool,
-    refused: Option<String>,
 }
 
 /// One connection's entry.
@@ -25,7 +24,7 @@ impl Lines {
     /// An entry for a cluster.
     pub(crate) fn add(&self, name: &'static str) -> Line {
         let mut lines = self.lock();
-        lines.push(State { name, state: "connecting", open: true, refused: None });
+        lines.push(State { name, state: "connecting", open: true });
         Line { lines: self.clone(), index: lines.len() - 1 }
     }
 
@@ -49,15 +48,6 @@ impl Lines {
 impl Line {
     pub(crate) fn set(&self, state: &'static str) {
         self.lines.lock()[self.index].state = state;
-    }
-
-    /// The vendor does not want this key, for this reason.
-    pub(crate) fn refuse(&self, why: &str) {
-        self.lines.lock()[self.index].refused = Some(why.to_owned());
-    }
-
-    pub(crate) fn refused(&self) -> Option<String> {
-        self.lines.lock()[self.index].refused.clone()
     }
 }
 

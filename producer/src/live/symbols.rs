@@ -43,9 +43,8 @@ fn read(file: &Path) -> Result<Vec<String>, String> {
     }
     let text = std::fs::read_to_string(file).map_err(|error| refuse(error.to_string()))?;
     let symbols = entries(&text);
-    let spelled: Vec<String> =
-        symbols.iter().map(|symbol| symbol.strip_suffix('*').unwrap_or(symbol).to_owned()).collect();
-    let spelled: Vec<String> = spelled.into_iter().filter(|symbol| !symbol.is_empty()).collect();
+    let plain = symbols.iter().map(|symbol| symbol.strip_suffix('*').unwrap_or(symbol));
+    let spelled: Vec<String> = plain.filter(|symbol| !symbol.is_empty()).map(str::to_owned).collect();
     check_symbols(&spelled).map_err(|error| refuse(error.to_string()))?;
     Ok(symbols)
 }

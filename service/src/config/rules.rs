@@ -42,7 +42,8 @@ pub(crate) fn judge(values: &mut Values) {
         acks(values),
         takeover(values),
         open_password(values),
-        open_key(values),
+        open_key(values, "MASSIVE_WS_URL", ["ws://", "wss://"]),
+        open_key(values, "MASSIVE_REST_URL", ["http://", "https://"]),
         lost_state(values),
     ];
     values.errors.extend(errors);
@@ -243,14 +244,15 @@ fn open_password(values: &Values) -> Option<String> {
     })
 }
 
-fn open_key(values: &Values) -> Option<String> {
-    let authority = values.text("MASSIVE_WS_URL")?.strip_prefix("ws://")?.split('/').next()?;
+/// The vendor's key over a connection that is not encrypted, to another machine.
+fn open_key(values: &Values, name: &str, [open, safe]: [&str; 2]) -> Option<String> {
+    let authority = values.text(name)?.strip_prefix(open)?.split('/').next()?;
     let host = authority
         .strip_prefix('[')
         .map_or_else(|| authority.split(':').next(), |address| address.split(']').next())?;
     let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     (!here && values.is_given("MASSIVE_API_KEY"))
-        .then(|| format!("{}: the key travels readable. Use wss://", values.quote("MASSIVE_WS_URL")))
+        .then(|| format!("{}: the key travels readable. Use {safe}", values.quote(name)))
 }
 
 fn lost_state(values: &Values) -> Option<String> {

@@ -58,7 +58,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         "TRIGGER_INTERVAL",
         Duration { min: 0, max: DAY },
         Is("1s"),
-        "How often open windows are shown, by the clock. 0: at every commit.",
+        "How often open windows are shown, by the clock, and once more when the processor stops. 0: at every commit.",
     ),
     open(
         "OUTPUT_FORMAT",

@@ -206,6 +206,10 @@ fn what_is_allowed_but_unwise_is_a_warning() {
         &[("MASSIVE_WS_URL", "ws://feed.example:80/x"), ("MASSIVE_API_KEY", "k")],
         &["MASSIVE_WS_URL=\"ws://feed.example:80/x\"", "wss://"],
     );
+    check_doubted(
+        &[("MASSIVE_REST_URL", "http://rest.example"), ("MASSIVE_API_KEY", "k")],
+        &["MASSIVE_REST_URL=\"http://rest.example\"", "https://"],
+    );
     for here in ["ws://127.0.0.1:8080/x", "ws://localhost", "ws://[::1]:80/"] {
         assert!(loaded(&[("MASSIVE_WS_URL", here), ("MASSIVE_API_KEY", "k")]).warnings.is_empty(), "{here}");
     }

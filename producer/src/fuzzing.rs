@@ -49,6 +49,7 @@ pub fn session(bytes: &[u8]) {
 struct Story {
     dialect: &'static dyn Dialect,
     session: Session,
+    has_key: bool,
     now: Duration,
     is_open: bool,
     opens: u64,
@@ -62,8 +63,9 @@ impl Story {
             backoff_first: Duration::from_secs(5),
             backoff_max: Duration::from_secs(60),
         };
+        let has_key = settings.api_key.is_some();
         let session = Session::new(settings, channels(3), 7, Duration::ZERO);
-        let mut story = Self { dialect, session, now: Duration::ZERO, is_open: false, opens: 0 };
+        let mut story = Self { dialect, session, has_key, now: Duration::ZERO, is_open: false, opens: 0 };
         story.obey(false);
         story
     }
@@ -119,7 +121,8 @@ impl Story {
 
     fn obey(&mut self, was_over: bool) {
         while let Some(action) = self.session.action() {
-            assert!(!format!("{action:?}").contains(KEY), "the key is told");
+            // A venue without a key has nothing to hide; what sounds like one is only a word of its server.
+            assert!(!self.has_key || !format!("{action:?}").contains(KEY), "the key is told");
             match action {
                 Action::Open => {
                     assert!(!self.is_open && !was_over, "a second connection, or one after the end");

@@ -113,14 +113,29 @@ async fn a_server_that_drops_everybody_each_second_is_not_hammered() {
     let feed = Feed::start("restarts", options, Playback::simulate(&market), &[]).await;
     let running = feed.produce();
     let begun = std::time::Instant::now();
-    until("twenty seconds of it", || running.is_finished() || begun.elapsed() > Duration::from_secs(20))
-        .await;
+    until("a minute of it", || running.is_finished() || begun.elapsed() > Duration::from_secs(60)).await;
     let connections = feed.server.counters().connections;
     feed.end().await;
     running.stop().await.unwrap();
     // Two clusters, a pause of at least 100 ms (half of RECONNECT_DELAY) after each drop, a drop a second.
-    assert!((20..=2 * (20 + 20)).contains(&connections), "{connections} connections in 20 s");
+    assert!((60..=2 * (60 + 60)).contains(&connections), "{connections} connections in a minute");
     feed.check(&feed.delivered());
+}
+
+/// Neither events nor pongs: both connections are given up after their minute of silence, and followed by others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_answers_no_ping_is_left() {
+    let silence = Some(Fault::Silence { after: 5 });
+    let behaviour = Behaviour { script: vec![silence; 2], ..Behaviour::default() };
+    let options = Options { behaviour, ..Options::default() };
+    let feed = Feed::start("silence", options, Playback::simulate(&traded(market(120))), &[]).await;
+    let running = feed.produce();
+    feed.played().await;
+    running.stop().await.unwrap();
+    assert_eq!(feed.server.counters().connections, 4, "each cluster's second connection plays to the end");
+    let delivered = feed.delivered();
+    assert!(stocks_of(&delivered) > 1000 && crypto_of(&delivered) > 1000);
+    feed.check(&delivered);
 }
 
 #[tokio::test(flavor = "multi_thread")]

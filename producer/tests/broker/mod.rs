@@ -13,6 +13,7 @@ use tape_service::config::Format;
 
 pub(crate) const PARTITIONS: i32 = 3;
 /// 2026-01-05 12:00:00 UTC.
+#[allow(dead_code, reason = "not every test binary has a market")]
 pub(crate) const NOON: i64 = 1_767_614_400_000;
 const ANSWER: Duration = Duration::from_secs(30);
 /// Longer than any wait of these tests that succeeds.
@@ -77,7 +78,7 @@ impl Topic {
     }
 
     /// How many records the log has.
-    #[allow(dead_code, reason = "only one of the test binaries asks")]
+    #[allow(dead_code, reason = "not every test binary asks")]
     pub(crate) fn len(&self) -> usize {
         let reader = self.clients.reader(Isolation::ReadUncommitted).unwrap();
         let parts = reader.partitions(&self.name, ANSWER).unwrap();
@@ -122,12 +123,14 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// A market of so many seconds from noon.
+#[allow(dead_code, reason = "not every test binary has a market")]
 pub(crate) fn market(seconds: i64) -> Market {
     Market { start: Some(NOON), end: Some(NOON + seconds * 1000), ..Market::default() }
 }
 
 /// The log that a market makes when nothing goes wrong, partition by partition: key and value, and what follows the id in
 /// the header.
+#[allow(dead_code, reason = "the live feed has other records")]
 pub(crate) fn expected(market: &Market, config: &Config) -> Vec<Vec<Logged>> {
     let market = market.with_symbols(&config.source.symbols);
     let mut simulation = Simulation::new(&market, NOON, Format::Json, Cursor::fresh(PARTITIONS as usize));

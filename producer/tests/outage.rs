@@ -88,5 +88,5 @@ async fn what_a_live_feed_brings_while_the_broker_is_away_is_written_when_it_is_
     delivered(10_000).await;
     feed.end().await;
     running.stop().await.unwrap();
-    feed.check_stopped(&feed.delivered());
+    feed.check(&feed.delivered());
 }

@@ -28,6 +28,9 @@ use crate::session::{Action, Input, Notice, Session};
 const FRAME_MAX_BYTES: usize = 16 << 20;
 /// What does not go out in this time does not go out.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a server may take to answer our close frame. What it has sent before its answer is taken; on a long way that is a
+/// fraction of a second.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 type Opening = Pin<Box<dyn Future<Output = Result<Stream, Error>> + Send>>;
@@ -204,10 +207,36 @@ impl Connection {
         if statuses.is_empty() {
             self.tell(Input::Data);
         }
+        self.hand_on(bytes);
+    }
+
+    fn hand_on(&mut self, bytes: Bytes) {
         let length = bytes.len();
         if !self.intake.push(Frame { feed: self.feed, bytes }) {
             self.journal.overrun(length);
         }
+    }
+
+    /// Says goodbye and takes what was on its way to us; then the socket is gone. The session hears none of it.
+    async fn leave(&mut self, socket: &mut Socket, code: u16) {
+        if let Socket::Open(stream) = socket {
+            let farewell = async {
+                let frame = CloseFrame { code: code.into(), reason: "".into() };
+                stream.send(Message::Close(Some(frame))).await?;
+                while let Some(message) = stream.next().await {
+                    match message? {
+                        Message::Text(text) => self.hand_on(text.into()),
+                        Message::Binary(bytes) => self.hand_on(bytes),
+                        Message::Close(_) => break,
+                        _ => {}
+                    }
+                }
+                Ok::<_, Error>(())
+            };
+            // A server that is gone, or in no mood to answer, has nothing more for us.
+            let _ = tokio::time::timeout(FAREWELL, farewell).await;
+        }
+        *socket = Socket::Absent;
     }
 
     /// Does what is to be done. Returns why the vendor refuses the key, if it does.
@@ -227,14 +256,7 @@ impl Connection {
                 Action::SendSecret(text) => send(socket, Message::text(text.expose())).await,
                 Action::Ping => send(socket, Message::Ping(Bytes::new())).await,
                 Action::Close(code) => {
-                    let frame = CloseFrame { code: code.into(), reason: "".into() };
-                    // Polite, if it is possible at once; the socket is dropped in any case.
-                    let _ = tokio::time::timeout(
-                        Duration::from_millis(100),
-                        send(socket, Message::Close(Some(frame))),
-                    )
-                    .await;
-                    *socket = Socket::Absent;
+                    self.leave(socket, code).await;
                     Ok(())
                 }
                 Action::Tell(notice) => {

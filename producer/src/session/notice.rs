@@ -43,7 +43,8 @@ pub(crate) enum Action {
     SendSecret(Secret),
     /// Send a ping frame.
     Ping,
-    /// Send a close frame with this code if that is possible at once, and drop the socket or the attempt to open it.
+    /// Send a close frame with this code, take what comes before the answer if one comes soon, and drop the socket; or drop the
+    /// attempt to open it.
     Close(u16),
     /// Log and count.
     Tell(Notice),

@@ -8,8 +8,10 @@ use crate::backtest::BacktestArgs;
 use crate::backup::{BackupArgs, RestoreArgs};
 use crate::check::CheckArgs;
 use crate::demo::DemoArgs;
+use crate::doctor::DoctorArgs;
 use crate::dump::DumpArgs;
 use crate::fake::FakeArgs;
+use crate::health::HealthArgs;
 use crate::maintain::MaintainArgs;
 use crate::migrate::MigrateArgs;
 use crate::replay::ReplayArgs;
@@ -54,7 +56,9 @@ EXAMPLES
       tape backup --dir /var/backups/tape --keep 7
       tape restore /var/backups/tape/stockdb-20261128T020000Z-postgresql-15.dump --yes
 
-  Is it well, what does the state hold, and is it right:
+  Is it well, what is wrong, what does the state hold, and is it right:
+      tape health
+      tape doctor
       tape status --watch
       tape dump state --symbol AAPL
       tape check
@@ -123,6 +127,10 @@ pub(crate) enum Command {
     ReplayDlq(ReplayArgs),
     /// Say whether the pipeline is well: members, tasks, lag, watermarks
     Status(StatusArgs),
+    /// Ask six questions of the installation and answer with yes or no, for scripts and monitors
+    Health(HealthArgs),
+    /// Look for what usually goes wrong, and say what to do about it
+    Doctor(DoctorArgs),
     /// Print a store, the changelog or a topic as it stands, to its end
     Dump(DumpArgs),
     /// Compare stores with the changelog, and the changelog with the input

@@ -14,11 +14,14 @@
 //! | `replay` | `replay-dlq`: dead letters go back to where they came from |
 //! | `tail` | `tail`: a topic as JSON lines |
 //! | `status` | `status`: groups, lag, tasks |
+//! | `health` | `health`: six questions with yes or no |
+//! | `doctor` | `doctor`: what usually goes wrong, and what to do |
 //! | `check` | `check`: store, changelog and input against each other |
 //! | `dump` | `dump`: stores and topics as they stand |
 //! | `lines`, `span` | records as JSON, and which of them are read |
 //! | `settings` | `config`: the effective settings |
 //! | `source`, `layout` | options that name a source of trades and the shape of its files |
+//! | `http` | questions to the servers of roles |
 //! | `output` | what reaches the terminal, and the exit code |
 //!
 //! Exit codes: 0 done, 1 failed, 64 something that the user must correct (command line, setting, input).
@@ -28,8 +31,11 @@ mod backtest;
 mod backup;
 mod check;
 mod demo;
+mod doctor;
 mod dump;
 mod fake;
+mod health;
+mod http;
 mod layout;
 mod lines;
 mod maintain;
@@ -88,6 +94,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Reset(args) => reset::run(&args, &loaded.config),
         Command::ReplayDlq(args) => replay::run(&args, &loaded.config),
         Command::Status(args) => status::run(&args, &loaded.config),
+        Command::Health(args) => health::run(&args, &loaded.config),
+        Command::Doctor(args) => doctor::run(&args, &loaded.config, &loaded.warnings),
         Command::Check(args) => check::run(&args, &loaded.config),
         Command::Dump(args) => dump::run(&args, &loaded.config),
         Command::Config(args) => settings::run(&args, &loaded),

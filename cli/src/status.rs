@@ -23,7 +23,7 @@ use crate::output;
 use gather::Gatherer;
 
 /// Lag that a pipeline has while it is well: what arrives between two commits, and a little more.
-const LAG_MAX: i64 = 10_000;
+pub(crate) const LAG_MAX: i64 = 10_000;
 /// Pause between two looks of `--watch`.
 const WATCH: Duration = Duration::from_secs(2);
 
@@ -133,9 +133,7 @@ pub(crate) struct ProcessReport {
 pub(crate) fn run(args: &StatusArgs, config: &Config) -> Result<(), Failure> {
     let mut gatherer = Gatherer::new(config, &args.urls)?;
     loop {
-        let mut report = gatherer.gather()?;
-        report.problems = verdict::problems(&report, args.max_lag);
-        report.well = report.problems.is_empty();
+        let report = judged(gatherer.gather()?, args.max_lag);
         let text = if args.json {
             serde_json::to_string(&report).map_err(|error| Failure::Other(error.into()))? + "\n"
         } else {
@@ -156,4 +154,15 @@ pub(crate) fn run(args: &StatusArgs, config: &Config) -> Result<(), Failure> {
         }
         thread::sleep(WATCH);
     }
+}
+
+/// One look, for others.
+pub(crate) fn gather(config: &Config, urls: &[String], max_lag: i64) -> Result<Report, Failure> {
+    Ok(judged(Gatherer::new(config, urls)?.gather()?, max_lag))
+}
+
+fn judged(mut report: Report, max_lag: i64) -> Report {
+    report.problems = verdict::problems(&report, max_lag);
+    report.well = report.problems.is_empty();
+    report
 }

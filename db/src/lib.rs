@@ -8,6 +8,7 @@
 //!   versions, [`layout`] what the server's edition makes of it, [`maintain`] keeps it in order.
 //! - [`backup`] makes dumps whose rows are counted, and brings them back.
 //! - [`settings`] compares that row with the configuration.
+//! - [`vitals`]: how the server is now, for health checks.
 //!
 //! Connections are not encrypted yet: `DB_SSLMODE` comes with a later version. Until then use loopback, a Unix
 //! socket (`DB_HOST` = its folder) or an encrypted tunnel.
@@ -21,6 +22,7 @@ mod pool;
 mod reaction;
 pub mod schema;
 pub mod settings;
+pub mod vitals;
 
 pub use deadpool_postgres::Client as Connection;
 pub use tokio_postgres::types::ToSql;

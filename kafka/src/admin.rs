@@ -18,6 +18,7 @@ use rdkafka::admin::{
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::metadata::MetadataBroker;
 use tape_service::Config;
 
 use crate::clients::Isolation;
@@ -48,6 +49,17 @@ impl Lag {
     pub fn records(&self) -> i64 {
         (self.end - self.committed.unwrap_or(self.low).max(self.low)).max(0)
     }
+}
+
+/// A broker, where it tells clients to find it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broker {
+    /// `node.id`.
+    pub id: i32,
+    /// Name or address of its `advertised.listeners`.
+    pub host: String,
+    /// Its port, 1–65535 by a sane broker.
+    pub port: i32,
 }
 
 /// Asks and changes topics.
@@ -182,6 +194,21 @@ impl Admin {
             }
         }
         Ok(())
+    }
+
+    /// The brokers of the cluster, at the addresses that they give out to clients.
+    pub fn brokers(&self, timeout: Duration) -> Result<Vec<Broker>, Error> {
+        let metadata = probe::retry(&self.probe, timeout, |left| {
+            self.probe
+                .fetch_metadata(None, left)
+                .map_err(|error| Error::from_kafka("ask for the brokers", &error))
+        })?;
+        let broker = |broker: &MetadataBroker| Broker {
+            id: broker.id(),
+            host: broker.host().to_owned(),
+            port: broker.port(),
+        };
+        Ok(metadata.brokers().iter().map(broker).collect())
     }
 
     /// How many partitions a topic has; `None` = it does not exist.

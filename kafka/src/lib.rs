@@ -40,7 +40,7 @@ mod topic_id;
 pub mod topics;
 mod transaction;
 
-pub use admin::{Admin, Lag, Observer};
+pub use admin::{Admin, Broker, Lag, Observer};
 pub use clients::{Clients, GroupSpec, Isolation, TxnSpec};
 pub use error::{Error, Kind, Reaction};
 pub use group::{CommitMode, GroupConsumer, GroupEvent, GroupMetadata};

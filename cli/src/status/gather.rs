@@ -1,20 +1,13 @@
 //! Asks Kafka and the processes, and puts the answers together.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
 use tape_kafka::{Admin, Clients, Group, GroupMember, Isolation, Lag, Reader};
 use tape_processor::status::ProcessStatus;
 use tape_service::{Config, Failure};
 
 use super::clocks::{Tail, tails};
 use super::{GroupReport, MemberReport, PartitionReport, ProcessReport, Report, TaskReport};
+use crate::http;
 use crate::topics::ANSWER_TIMEOUT;
-
-/// A process answers at once, or not.
-const HTTP_TIMEOUT: Duration = Duration::from_secs(2);
-/// Longest answer that is read: a process of ten thousand tasks stays below it.
-const ANSWER_BYTES_MAX: u64 = 16 << 20;
 
 /// Clients of one installation.
 pub(super) struct Gatherer<'a> {
@@ -27,7 +20,7 @@ pub(super) struct Gatherer<'a> {
 impl<'a> Gatherer<'a> {
     pub(super) fn new(config: &'a Config, urls: &[String]) -> Result<Self, Failure> {
         let clients = Clients::new(&config.kafka, &format!("{}-status", config.app_id));
-        let own = config.http.processor.and_then(own_url);
+        let own = config.http.processor.and_then(http::own_url);
         let mut all: Vec<String> = own.into_iter().collect();
         for url in urls {
             let url = url.trim_end_matches('/');
@@ -135,18 +128,6 @@ fn task(input: PartitionReport, tail: Option<Tail>, processes: &[ProcessReport])
     }
 }
 
-/// Where a server that listens at this address is reached from the same machine.
-fn own_url(address: SocketAddr) -> Option<String> {
-    let host = match address {
-        address if address.port() == 0 => return None,
-        SocketAddr::V4(v4) if v4.ip().is_unspecified() => "127.0.0.1".to_owned(),
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => "[::1]".to_owned(),
-        SocketAddr::V4(v4) => v4.ip().to_string(),
-        SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
-    };
-    Some(format!("http://{host}:{}", address.port()))
-}
-
 fn ask(url: &str, app_id: &str) -> ProcessReport {
     let result = answer(url).and_then(|status| match status.app_id == app_id {
         true => Ok(status),
@@ -160,29 +141,6 @@ fn ask(url: &str, app_id: &str) -> ProcessReport {
 }
 
 fn answer(url: &str) -> Result<ProcessStatus, String> {
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_global(Some(HTTP_TIMEOUT)).proxy(None).build().into();
-    let mut answer =
-        agent.get(format!("{url}/status")).call().map_err(|error| format!("no answer: {error}"))?;
-    let text = answer
-        .body_mut()
-        .with_config()
-        .limit(ANSWER_BYTES_MAX)
-        .read_to_string()
-        .map_err(|error| format!("no answer: {error}"))?;
+    let text = http::get(&format!("{url}/status")).and_then(http::Answer::well)?;
     serde_json::from_str(&text).map_err(|error| format!("not the answer of a processor: {error}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::own_url;
-
-    #[test]
-    fn a_server_is_asked_where_it_can_be_reached() {
-        let url = |address: &str| own_url(address.parse().expect("an address"));
-        assert_eq!(url("127.0.0.1:9461").as_deref(), Some("http://127.0.0.1:9461"));
-        assert_eq!(url("0.0.0.0:80").as_deref(), Some("http://127.0.0.1:80"));
-        assert_eq!(url("[::]:80").as_deref(), Some("http://[::1]:80"));
-        assert_eq!(url("127.0.0.1:0"), None);
-    }
 }

@@ -7,7 +7,7 @@ use deadpool_postgres::PoolError;
 use deadpool_postgres::TimeoutType;
 use tokio_postgres::error::DbError;
 
-use crate::reaction::{Reaction, remedy};
+use crate::reaction::{Reaction, label, remedy};
 
 /// Longest text kept of what the server said, in bytes: "Failing row contains" repeats the row.
 const TEXT_BYTES_MAX: usize = 2_000;
@@ -41,6 +41,12 @@ impl Error {
     /// The server's five-character code; `None` when the server did not speak.
     pub fn sqlstate(&self) -> Option<&str> {
         self.sqlstate.as_deref()
+    }
+
+    /// The code as a label of metrics, of which there are few: one of [`NAMED_SQLSTATES`](crate::NAMED_SQLSTATES), the class (two characters) of other
+    /// codes, `none` when the server did not speak.
+    pub fn sqlstate_label(&self) -> &str {
+        self.sqlstate().map_or("none", label)
     }
 
     fn from_server(error: &DbError) -> Self {

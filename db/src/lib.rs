@@ -30,5 +30,5 @@ pub use tokio_postgres::{Row, Statement};
 
 pub use error::Error;
 pub use migrate::migrate;
-pub use pool::{Pool, discard};
-pub use reaction::Reaction;
+pub use pool::{Pool, PoolStatus, discard};
+pub use reaction::{NAMED_SQLSTATES, Reaction};

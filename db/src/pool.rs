@@ -36,6 +36,19 @@ const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_LONGEST: Duration = Duration::from_secs(5);
 
+/// How a pool is used at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Connections that somebody works with.
+    pub in_use: usize,
+    /// Connections that are open and wait for work.
+    pub idle: usize,
+    /// Who waits for a connection.
+    pub waiting: usize,
+    /// Most connections that there may be (`DB_POOL_MAX`).
+    pub max: usize,
+}
+
 /// Connections to the one database of the configuration. Cheap to clone.
 #[derive(Clone)]
 pub struct Pool {
@@ -107,6 +120,17 @@ impl Pool {
         let idle = self.idle_timeout;
         if !idle.is_zero() {
             self.inner.retain(|_, metrics| metrics.last_used() < idle);
+        }
+    }
+
+    /// How the pool is used now.
+    pub fn status(&self) -> PoolStatus {
+        let status = self.inner.status();
+        PoolStatus {
+            in_use: status.size.saturating_sub(status.available),
+            idle: status.available,
+            waiting: status.waiting,
+            max: status.max_size,
         }
     }
 

@@ -54,6 +54,29 @@ impl Reaction {
     }
 }
 
+/// Codes that are shown by themselves in metrics, because each has a cause and a remedy of its own; others count by their class.
+pub const NAMED_SQLSTATES: [&str; 14] = [
+    "25006", // read-only
+    "28P01", // wrong password
+    "3D000", // no such database
+    "40001", // serialization failure
+    "40P01", // deadlock
+    "42501", // no right
+    "42P01", // no such table
+    "53100", // disk full
+    "53200", // out of memory
+    "53300", // too many connections
+    "55P03", // lock not available
+    "57014", // statement time-out
+    "57P01", // ended by an administrator
+    "57P03", // starting or stopping
+];
+
+/// A code that has a name of its own, or else its class.
+pub(crate) fn label(code: &str) -> &str {
+    if NAMED_SQLSTATES.contains(&code) { code } else { code.get(..2).unwrap_or("none") }
+}
+
 /// What a user can do about a SQLSTATE, where there is something to say.
 pub(crate) fn remedy(code: &str) -> Option<&'static str> {
     Some(match code {
@@ -90,6 +113,15 @@ mod tests {
             for code in codes.split(' ') {
                 assert_eq!(Reaction::of_sqlstate(code), reaction, "SQLSTATE {code}");
             }
+        }
+    }
+
+    #[test]
+    fn a_label_is_a_named_code_or_a_class() {
+        for (code, expected) in
+            [("53100", "53100"), ("53400", "53"), ("22P02", "22"), ("", "none"), ("é", "é")]
+        {
+            assert_eq!(label(code), expected, "SQLSTATE {code}");
         }
     }
 

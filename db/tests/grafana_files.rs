@@ -172,6 +172,23 @@ fn everybody_who_is_told_has_an_address_from_the_environment() {
 }
 
 #[test]
+fn every_alert_says_how_bad_it_is_what_it_is_and_where_to_look() {
+    let text = text("prometheus/rules/alerts.yaml");
+    let boards: BTreeSet<_> = BOARDS.map(|name| format!("/d/tape-{name}")).into();
+    for alert in text.split("- alert: ").skip(1) {
+        let name = alert.lines().next().unwrap();
+        let one = |word: &str| match after(alert, word)[..] {
+            [value] => value.trim_matches('\'').to_owned(),
+            ref other => panic!("{name}: {} times {word}", other.len()),
+        };
+        assert!(["warning", "critical"].contains(&one("severity: ").as_str()), "{name}: severity");
+        assert!(!one("summary: ").is_empty() && one("description: ").ends_with('.'), "{name}: texts");
+        assert!(boards.contains(&one("dashboard_url: ")), "{name}: no such board");
+        assert!(name.starts_with("Tape"), "{name}");
+    }
+}
+
+#[test]
 fn every_alert_has_a_page_and_tests_and_every_page_an_alert() {
     let text_of_alerts = text("prometheus/rules/alerts.yaml");
     let alerts: BTreeSet<_> = after(&text_of_alerts, "alert: ").into_iter().collect();

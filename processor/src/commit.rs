@@ -18,7 +18,7 @@
 //! which commits before it gives partitions back, is bounded by the same time.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tape_analytics::Settings;
 use tape_kafka::{Error, Isolation, Outgoing, Part, Reaction, TxnSpec};
@@ -26,6 +26,7 @@ use tape_service::config::{self, Guarantee};
 use tape_state::{CodecError, StoreError};
 
 use crate::batch::{Outbox, OutputTopics};
+use crate::meters::Phases;
 use crate::ports::{Group as _, Plain as _, TaskStore as _, Transactions as _, World};
 use crate::task::Running;
 
@@ -128,6 +129,7 @@ impl<W: World> Committer<W> {
     where
         W::Store: 'a,
     {
+        let began = world.now();
         let mut tasks: Tasks<'a, W> = tasks.filter(|(_, task)| task.uncommitted).collect();
         for (partition, task) in &mut tasks {
             task.changes
@@ -140,12 +142,16 @@ impl<W: World> Committer<W> {
                 tasks.iter().map(|(_, task)| task.store.changelog_offset().or(Some(0))).collect();
             apply::<W>(&mut tasks, &reached, &mut committed);
         }
-        let acked = match &self.output {
+        let staged = world.now();
+        let answer = match &self.output {
             Output::Transactional(producer) => self.transaction(world, producer, group, &tasks, outbox)?,
             Output::Plain(producer) => self.flush(world, producer, &tasks, outbox)?,
         };
-        apply::<W>(&mut tasks, &acked, &mut committed);
-        for (_, task) in &mut tasks {
+        let answered = world.now();
+        apply::<W>(&mut tasks, &answer.next, &mut committed);
+        let stored = world.now();
+        for (partition, task) in &mut tasks {
+            committed.partitions.push(*partition);
             committed.changelog_records += task.changes.len() as u64;
             task.changes.clear();
             task.uncommitted = false;
@@ -155,11 +161,19 @@ impl<W: World> Committer<W> {
         if (outside || matches!(self.output, Output::Plain(_))) && !offsets.is_empty() {
             group.commit_offsets(&offsets, STEP_TIMEOUT)?;
         }
+        committed.phases = Phases {
+            stage: staged - began,
+            send: answer.sent - staged,
+            // At least once they come last.
+            offsets: (answer.offsets - answer.sent) + (world.now() - stored),
+            broker: answered - answer.offsets,
+            store: stored - answered,
+        };
         outbox.clear();
         Ok(committed)
     }
 
-    /// Steps 1–5; for each task the changelog offset after its last change.
+    /// Steps 1–5.
     fn transaction(
         &self,
         world: &W,
@@ -167,19 +181,21 @@ impl<W: World> Committer<W> {
         group: &W::Group,
         tasks: &Tasks<'_, W>,
         outbox: &Outbox,
-    ) -> Result<Vec<Option<i64>>, Error> {
+    ) -> Result<Answer, Error> {
         let deadline = world.now() + self.spec.transaction_timeout;
         let left = || deadline.saturating_duration_since(world.now());
         producer.begin()?;
         outbox.send(&self.spec.outputs, |record| producer.send(record))?;
         self.send_changes(tasks, |record| producer.send(record))?;
+        let sent = world.now();
         let offsets = self.offsets(tasks);
         if !offsets.is_empty() && self.spec.order != CommitOrder::OffsetsOutside {
             producer.send_offsets(&offsets, group, left())?;
         }
+        let offsets = world.now();
         producer.commit(left())?;
         let acked = |partition| producer.acked_offset(partition).map(|offset| offset + 1);
-        Ok(tasks.iter().map(|(partition, _)| acked(*partition)).collect())
+        Ok(Answer { next: tasks.iter().map(|(partition, _)| acked(*partition)).collect(), sent, offsets })
     }
 
     /// Steps 2 and 3 without a transaction. There is one writer a changelog partition, so its end is behind our changes.
@@ -189,7 +205,7 @@ impl<W: World> Committer<W> {
         producer: &W::Plain,
         tasks: &Tasks<'_, W>,
         outbox: &Outbox,
-    ) -> Result<Vec<Option<i64>>, Error> {
+    ) -> Result<Answer, Error> {
         let deadline = world.now() + STEP_TIMEOUT;
         let send = |record: &Outgoing<'_>| loop {
             match producer.send(record) {
@@ -199,6 +215,7 @@ impl<W: World> Committer<W> {
         };
         outbox.send(&self.spec.outputs, send)?;
         self.send_changes(tasks, send)?;
+        let sent = world.now();
         producer.flush(STEP_TIMEOUT)?;
         let mut ends = Vec::with_capacity(tasks.len());
         for (partition, task) in tasks {
@@ -206,7 +223,7 @@ impl<W: World> Committer<W> {
             let end = || world.log_ends(&[part], Isolation::ReadUncommitted, STEP_TIMEOUT);
             ends.push(if task.changes.is_empty() { None } else { end()?.first().copied() });
         }
-        Ok(ends)
+        Ok(Answer { next: ends, sent, offsets: sent })
     }
 
     fn send_changes(
@@ -230,9 +247,22 @@ impl<W: World> Committer<W> {
     }
 }
 
+/// The broker's yes.
+struct Answer {
+    /// For each task the changelog offset after its last change.
+    next: Vec<Option<i64>>,
+    /// When the client had all records.
+    sent: Instant,
+    /// When the coordinator had the input offsets.
+    offsets: Instant,
+}
+
 /// What a commit did.
 #[derive(Debug, Default)]
 pub(crate) struct Committed {
+    /// Whose input offsets stand now.
+    pub(crate) partitions: Vec<i32>,
+    pub(crate) phases: Phases,
     pub(crate) changelog_records: u64,
     pub(crate) store_failures: Vec<StoreFailure>,
 }

@@ -54,6 +54,7 @@ use tokio::task::JoinError;
 
 pub use commit::CommitOrder;
 use context::Context;
+pub use meters::METRICS;
 use orphans::{OrphanWatch, Place};
 use ports::{Real, World as _};
 use status::Status;
@@ -76,6 +77,7 @@ pub async fn run(config: Arc<Config>, shutdown: Shutdown) -> Result<(), Failure>
 pub async fn run_with(config: Arc<Config>, shutdown: Shutdown, order: CommitOrder) -> Result<(), Failure> {
     let health = Health::new("processor");
     let workers = config.processing.workers;
+    meters::workers(workers);
     let status = Arc::new(Status::new(health.clone(), &config.app_id, workers));
     let answer = status_text(Arc::clone(&status));
     let address = http::serve_with(config.http.processor, health, Some(answer), shutdown.clone()).await?;
@@ -93,8 +95,11 @@ pub async fn run_with(config: Arc<Config>, shutdown: Shutdown, order: CommitOrde
         .map(|number| {
             let (context, shutdown) = (Arc::clone(&context), shutdown.clone());
             tokio::task::spawn_blocking(move || {
+                let alive = meters::Alive::new();
                 let result = work(context, number, &shutdown);
+                drop(alive);
                 if let Err(failure) = &result {
+                    meters::worker_failed();
                     tracing::error!(worker = number, %failure, "worker failed; stopping the processor");
                 }
                 // One worker down: the others finish in order, so that the process ends and is started anew as a whole.

@@ -1,53 +1,20 @@
 //! Metrics of a worker. Counted in plain integers while records are taken, handed to the recorder once per commit.
 
+mod figures;
+mod table;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{counter, gauge, histogram};
 use tape_analytics::AlertKind;
-use tape_state::Progress;
 
-/// Counters, and what they count.
-const COUNTERS: &[(&str, &str)] = &[
-    ("tape_processor_records_total", "records read and committed"),
-    ("tape_processor_late_records_total", "records that came after all their windows had closed"),
-    ("tape_processor_late_partial_records_total", "records that came after some of their windows had closed"),
-    ("tape_processor_final_rows_total", "rows of windows that have closed"),
-    ("tape_processor_open_rows_total", "rows of windows that are still open"),
-    ("tape_processor_changelog_records_total", "records written to the changelog"),
-    ("tape_processor_rejected_records_total", "records sent to the dead-letter topic, by reason"),
-    ("tape_processor_alerts_total", "alerts, by type"),
-    ("tape_processor_commits_total", "transactions committed"),
-    ("tape_processor_aborts_total", "times that uncommitted work was dropped and read again, by cause"),
-    ("tape_processor_restored_records_total", "records of the changelog read by restores"),
-];
-/// Counters with a label.
-const LABELLED: &[&str] =
-    &["tape_processor_rejected_records_total", "tape_processor_alerts_total", "tape_processor_aborts_total"];
-const GAUGES: &[(&str, &str)] = &[
-    ("tape_processor_tasks", "tasks of a worker, by phase"),
-    (
-        "tape_processor_lag_records",
-        "records of a partition that are not read yet; 0 when the partition is not ours",
-    ),
-    ("tape_processor_live_symbols", "symbols that a task holds in memory"),
-    ("tape_processor_live_panes", "panes that a task holds in memory"),
-    ("tape_processor_stream_time_seconds", "highest event time of a partition, since the Unix epoch"),
-    ("tape_processor_watermark_seconds", "windows that end up to here have closed, since the Unix epoch"),
-    ("tape_processor_restore_remaining_records", "offsets of the changelog that a restore has still to read"),
-    ("tape_processor_restore_total_records", "offsets of the changelog that a restore reads in all"),
-    ("tape_processor_restore_left_seconds", "time that a restore will take at its present rate"),
-];
-const HISTOGRAMS: &[(&str, &str)] = &[
-    (
-        "tape_processor_commit_seconds",
-        "time of a commit, from its begin to the broker's yes and the store's write",
-    ),
-    (
-        "tape_processor_end_to_end_seconds",
-        "time from the append of the newest record of a commit to the end of the commit",
-    ),
-];
+pub use table::METRICS;
+
+pub(crate) use figures::{TaskFigures, given_up, last_commit, restore, shared, store, tasks};
+
+/// What the group says, as a label.
+const REBALANCES: [&str; 3] = ["assigned", "revoked", "lost"];
 
 /// Counts since the last hand-over.
 #[derive(Debug, Default)]
@@ -74,7 +41,7 @@ impl Counts {
     }
 
     /// Hands the counts of a committed transaction over.
-    pub(crate) fn report(&mut self, commit: Duration) {
+    pub(crate) fn report(&mut self, commit: Duration, phases: &Phases) {
         counter!("tape_processor_records_total").increment(self.records);
         counter!("tape_processor_late_records_total").increment(self.late);
         counter!("tape_processor_late_partial_records_total").increment(self.late_partial);
@@ -89,10 +56,37 @@ impl Counts {
         }
         counter!("tape_processor_commits_total").increment(1);
         histogram!("tape_processor_commit_seconds").record(commit.as_secs_f64());
+        phases.report();
         if let Some(latency) = self.append_time.and_then(age) {
             histogram!("tape_processor_end_to_end_seconds").record(latency.as_secs_f64());
         }
         *self = Counts::default();
+    }
+}
+
+/// How long the phases of a commit took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Phases {
+    /// Changes become bytes.
+    pub(crate) stage: Duration,
+    /// The Kafka client takes rows, alerts and changes.
+    pub(crate) send: Duration,
+    /// The coordinator takes the input offsets.
+    pub(crate) offsets: Duration,
+    /// Everything is sent, and the broker says yes.
+    pub(crate) broker: Duration,
+    /// RocksDB takes the changes.
+    pub(crate) store: Duration,
+}
+
+impl Phases {
+    fn report(&self) {
+        let Self { stage, send, offsets, broker, store } = *self;
+        for (phase, took) in
+            [("stage", stage), ("send", send), ("offsets", offsets), ("broker", broker), ("store", store)]
+        {
+            histogram!("tape_processor_commit_phase_seconds", "phase" => phase).record(took.as_secs_f64());
+        }
     }
 }
 
@@ -113,20 +107,12 @@ const fn alert_label(kind: AlertKind) -> &'static str {
 
 /// Describes everything, and begins the counters whose labels are known at 0: a rate needs a value before the first event.
 pub(crate) fn announce() {
-    for (name, text) in COUNTERS {
-        describe_counter!(*name, *text);
-        if !LABELLED.contains(name) {
-            counter!(*name).increment(0);
-        }
-    }
-    for (name, text) in GAUGES {
-        describe_gauge!(*name, *text);
-    }
-    for (name, text) in HISTOGRAMS {
-        describe_histogram!(*name, *text);
-    }
+    tape_service::metrics::describe(METRICS);
     for kind in [AlertKind::Breakout, AlertKind::GoldenCross, AlertKind::DeathCross, AlertKind::HighVolume] {
         counter!("tape_processor_alerts_total", "type" => alert_label(kind)).increment(0);
+    }
+    for event in REBALANCES {
+        counter!("tape_processor_rebalances_total", "event" => event).increment(0);
     }
 }
 
@@ -135,60 +121,45 @@ pub(crate) fn aborted(cause: &str) {
     counter!("tape_processor_aborts_total", "cause" => cause.to_owned()).increment(1);
 }
 
-/// Says how many tasks of a worker are in a phase.
-pub(crate) fn tasks(worker: usize, phase: &'static str, count: usize) {
-    gauge!("tape_processor_tasks", "worker" => worker.to_string(), "phase" => phase).set(count as f64);
+/// The group has given or taken partitions.
+pub(crate) fn rebalanced(event: &'static str) {
+    debug_assert!(REBALANCES.contains(&event));
+    counter!("tape_processor_rebalances_total", "event" => event).increment(1);
 }
 
-/// Figures of a running task, every few seconds.
-pub(crate) struct TaskFigures {
-    pub(crate) partition: i32,
-    pub(crate) lag: i64,
-    pub(crate) symbols: usize,
-    pub(crate) panes: usize,
-    pub(crate) stream_time: Option<i64>,
-    pub(crate) watermark: Option<i64>,
+/// So many more seconds of a worker went there.
+pub(crate) fn worked(worker: usize, activity: &'static str, seconds: u64) {
+    counter!("tape_processor_worker_seconds_total", "worker" => worker.to_string(), "activity" => activity)
+        .increment(seconds);
 }
 
-impl TaskFigures {
-    pub(crate) fn report(&self) {
-        let partition = self.partition.to_string();
-        let set = |name: &'static str, value: f64| gauge!(name, "partition" => partition.clone()).set(value);
-        set("tape_processor_lag_records", self.lag as f64);
-        set("tape_processor_live_symbols", self.symbols as f64);
-        set("tape_processor_live_panes", self.panes as f64);
-        if let Some(time) = self.stream_time {
-            set("tape_processor_stream_time_seconds", time as f64 / 1e3);
-        }
-        if let Some(time) = self.watermark {
-            set("tape_processor_watermark_seconds", time as f64 / 1e3);
-        }
+/// Says how many workers this process should have.
+pub(crate) fn workers(count: usize) {
+    announce();
+    gauge!("tape_processor_workers").set(count as f64);
+    gauge!("tape_processor_workers_alive").set(0.0);
+    gauge!("tape_processor_workers_failed").set(0.0);
+}
+
+/// A thread of a worker runs, until this is dropped, also by a panic.
+pub(crate) struct Alive;
+
+impl Alive {
+    pub(crate) fn new() -> Self {
+        gauge!("tape_processor_workers_alive").increment(1.0);
+        Self
     }
 }
 
-/// A partition is not ours any more: nothing of it waits, lives or is restored here. Its times stay, as the last that was known.
-pub(crate) fn given_up(partition: i32) {
-    let partition = partition.to_string();
-    for name in [
-        "tape_processor_lag_records",
-        "tape_processor_live_symbols",
-        "tape_processor_live_panes",
-        "tape_processor_restore_remaining_records",
-        "tape_processor_restore_left_seconds",
-    ] {
-        gauge!(name, "partition" => partition.clone()).set(0.0);
+impl Drop for Alive {
+    fn drop(&mut self) {
+        gauge!("tape_processor_workers_alive").decrement(1.0);
     }
 }
 
-/// How far a restoring task is: offsets of the changelog still to read and in all, and the time that takes.
-pub(crate) fn restore(partition: i32, progress: &Progress) {
-    let partition = partition.to_string();
-    let set = |name: &'static str, value: f64| gauge!(name, "partition" => partition.clone()).set(value);
-    set("tape_processor_restore_remaining_records", progress.remaining() as f64);
-    set("tape_processor_restore_total_records", progress.total() as f64);
-    if let Some(eta) = progress.eta() {
-        set("tape_processor_restore_left_seconds", eta.as_secs_f64());
-    }
+/// A worker has ended with an error.
+pub(crate) fn worker_failed() {
+    gauge!("tape_processor_workers_failed").increment(1.0);
 }
 
 /// A task was restored from so many records.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tape_kafka::{Error, GroupEvent, GroupSpec, Isolation, Outgoing, Part, Record, TxnSpec};
 use tape_service::config;
-use tape_state::{Entry, StoreError};
+use tape_state::{Disk, Entry, StoreError, StoreMetrics, Usage};
 
 pub(crate) use real::Real;
 
@@ -48,6 +48,8 @@ pub(crate) trait World {
     fn log_ends(&self, parts: &[Part], isolation: Isolation, timeout: Duration) -> Result<Vec<i64>, Error>;
     fn open_store(&self, partition: i32) -> Result<Self::Store, StoreError>;
     fn set_aside(&self, partition: i32) -> Result<PathBuf, StoreError>;
+    /// What all stores of the process have in memory, and how full their disk is, if it says.
+    fn room(&self) -> (Usage, Option<Disk>);
 }
 
 /// [`tape_kafka::GroupConsumer`].
@@ -107,4 +109,5 @@ pub(crate) trait TaskStore: Sized {
     fn flush_if_due(&mut self, now: Instant) -> Result<bool, StoreError>;
     fn clear(&mut self) -> Result<(), StoreError>;
     fn close(self) -> Result<(), StoreError>;
+    fn metrics(&self) -> Result<StoreMetrics, StoreError>;
 }

@@ -122,6 +122,14 @@ impl<S: TaskStore> Restoring<S> {
         }
     }
 
+    /// The same to look at.
+    pub(crate) fn store(&self) -> Option<&S> {
+        match &self.stage {
+            Stage::Asking(store, _) => store.as_deref(),
+            Stage::Replaying(replaying) => Some(&replaying.store),
+        }
+    }
+
     /// Offsets left to read, while that is known.
     pub(crate) fn progress(&self) -> Option<&Progress> {
         match &self.stage {

@@ -34,6 +34,8 @@ use tape_analytics as logic;
 pub(crate) struct Task<S> {
     pub(crate) partition: i32,
     pub(crate) phase: Phase<S>,
+    /// When records of it were last committed, by this process.
+    pub(crate) last_commit: Option<Instant>,
 }
 
 /// What a task holds in each phase.
@@ -66,7 +68,7 @@ pub(crate) struct Running<S> {
 
 impl<S: TaskStore> Task<S> {
     pub(crate) fn new(partition: i32) -> Self {
-        Task { partition, phase: Phase::Created }
+        Task { partition, phase: Phase::Created, last_commit: None }
     }
 
     /// Moves to another phase and returns the one left.
@@ -99,6 +101,16 @@ impl<S: TaskStore> Task<S> {
         match &mut self.phase {
             Phase::Running(running) => Some(running),
             _ => None,
+        }
+    }
+
+    /// The store, while there is one.
+    pub(crate) fn store(&self) -> Option<&S> {
+        match &self.phase {
+            Phase::Restoring(restoring) => restoring.store(),
+            Phase::Running(running) => Some(&running.store),
+            Phase::Suspended(store) => store.as_deref(),
+            Phase::Created | Phase::Closed => None,
         }
     }
 

@@ -5,6 +5,7 @@
 //! [`Worker::recover`], which is also the way out of a fence: give up the transaction, suspend every task, restore. Shutdown
 //! commits and goes the way of a revocation.
 
+mod clock;
 mod pace;
 mod recovery;
 mod report;
@@ -28,6 +29,7 @@ use crate::orphans::OrphanWatch;
 use crate::ports::{Changelog as _, Group as _, TaskStore, World};
 use crate::task::{Phase, Task};
 use crate::waits::{For, Waits};
+use clock::{Activity, Clock};
 use pace::Pace;
 
 /// Wait for records when there is nothing else to do.
@@ -78,6 +80,7 @@ pub(crate) struct Worker<W: World> {
     /// When the first record since the last commit was taken.
     uncommitted_since: Option<Instant>,
     pace: Pace,
+    clock: Clock,
     next_trigger: Instant,
     next_figures: Instant,
     fences: Vec<Instant>,
@@ -96,7 +99,6 @@ impl<W: World> Worker<W> {
         orphans: Option<OrphanWatch>,
         shutdown: &Shutdown,
     ) -> Result<Option<Self>, Failure> {
-        meters::announce();
         let heartbeat = context.status.health().watch(&format!("worker {number}"), STALL_LIMIT);
         let mut waits = Waits::default();
         let mut committer = Committer::new(context.commit_spec(number), &context.world)?;
@@ -133,6 +135,7 @@ impl<W: World> Worker<W> {
             counts: Counts::default(),
             uncommitted_since: None,
             pace,
+            clock: Clock::new(now),
             next_trigger: now,
             next_figures: now,
             fences: Vec::new(),
@@ -169,25 +172,35 @@ impl<W: World> Worker<W> {
                 }
             }
             Err(trouble) => {
+                self.enter(Activity::Recover);
                 self.recover(trouble, shutdown)?;
                 self.context.world.sleep(self.backoff.pause());
             }
         }
+        let (now, number) = (self.context.world.now(), self.number);
+        self.clock.report(now, |activity, seconds| meters::worked(number, activity, seconds));
         Ok(())
     }
 
+    fn enter(&mut self, activity: Activity) -> Activity {
+        self.clock.enter(activity, self.context.world.now())
+    }
+
     fn turn(&mut self) -> Result<(), Trouble> {
+        self.enter(Activity::Other);
         self.events.extend(self.consumer.poll_events()?);
         while let Some(event) = self.events.pop_front() {
             self.on_event(event)?;
         }
         self.answer_assignment()?;
+        self.enter(Activity::Restore);
         self.restore()?;
         self.take_records()?;
         self.close_idle()?;
         if self.commit_is_due() {
             self.commit()?;
         }
+        self.enter(Activity::Other);
         self.look_after_stores();
         if let Some(orphans) = &mut self.orphans {
             orphans.look(self.context.world.now());
@@ -201,12 +214,14 @@ impl<W: World> Worker<W> {
             GroupEvent::Assigned(parts) => {
                 self.joined = true;
                 if !parts.is_empty() {
+                    meters::rebalanced("assigned");
                     tracing::info!(worker = self.number, partitions = ?numbers(&parts), "assigned");
                 }
                 self.unanswered.extend(parts);
             }
             GroupEvent::Revoked(parts) => {
                 if !parts.is_empty() {
+                    meters::rebalanced("revoked");
                     tracing::info!(worker = self.number, partitions = ?numbers(&parts), "revoked");
                 }
                 // The group waits for our answer, so it comes even when the commit fails; the failure is dealt with after.
@@ -215,6 +230,7 @@ impl<W: World> Worker<W> {
                 committed?;
             }
             GroupEvent::Lost(parts) => {
+                meters::rebalanced("lost");
                 tracing::warn!(worker = self.number, partitions = ?numbers(&parts), "lost: the group went on without us");
                 self.rewind("lost assignment");
                 self.give_up(&parts)?;
@@ -282,6 +298,7 @@ impl<W: World> Worker<W> {
     fn give_back(&mut self) {
         for task in self.tasks.values_mut() {
             close_task(task);
+            meters::given_up(task.partition);
         }
         self.tasks.clear();
     }

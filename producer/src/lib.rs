@@ -42,6 +42,7 @@ mod session;
 pub mod simulate;
 mod source;
 mod spool;
+mod table;
 mod venue;
 
 use std::sync::Arc;
@@ -54,6 +55,7 @@ pub use monitor::{Monitor, Snapshot};
 pub use pace::{Pace, RATE_MAX, SPEED_MAX, SPEED_MIN};
 pub use replay::ReplayFeed;
 pub use source::{Replay, Source, SourceError, SourceKind, SourceSpec, Venue};
+pub use table::{BACKFILL_METRICS, LIVE_METRICS, METRICS};
 
 /// Runs the producer until its source has ended or the shutdown is requested; everything it sent is acknowledged then.
 ///

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
+use metrics::{Counter, Gauge, counter, gauge};
+
+use crate::table::METRICS;
 
 /// Numbers of one run, shared by clones. Reading them costs nothing to the producer.
 #[derive(Clone, Debug, Default)]
@@ -85,17 +87,7 @@ pub(crate) struct Meters {
 impl Meters {
     /// Call it after the recorder is installed.
     pub(crate) fn new() -> Self {
-        describe_counter!("tape_producer_records_total", "Records handed to the Kafka client.");
-        describe_counter!("tape_producer_bytes_total", "Bytes of their values.");
-        describe_counter!("tape_producer_acknowledged_total", "Records that the brokers acknowledged.");
-        describe_counter!(
-            "tape_producer_skipped_total",
-            "Records not sent because the log had them already."
-        );
-        describe_counter!("tape_producer_rejected_total", "Lines of files that are no trades.");
-        describe_counter!("tape_producer_restarts_total", "New Kafka clients after one was lost.");
-        describe_gauge!("tape_producer_in_flight", "Records that are not acknowledged yet.");
-        describe_gauge!("tape_producer_event_timestamp_seconds", "Event time of the last record.");
+        tape_service::metrics::describe(METRICS);
         Self {
             records: counter!("tape_producer_records_total"),
             bytes: counter!("tape_producer_bytes_total"),

@@ -8,11 +8,15 @@
 //!
 //! **Macros called before [`install`] go nowhere, and handles made then stay deaf**: install first.
 
+mod table;
+
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::Failure;
+
+pub use table::{Kind, Metric, describe, reference_markdown};
 
 /// From half a millisecond (a fast step) to five minutes (a long restore); dense around a commit (5–25 ms) and
 /// around the latency that users see (0.1–5 s).

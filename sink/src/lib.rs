@@ -57,6 +57,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+pub use meter::METRICS;
 use slot::Names;
 use trouble::Trouble;
 use worker::{Context, Ended, Worker};
@@ -75,6 +76,7 @@ pub async fn run(config: Arc<Config>, shutdown: Shutdown) -> Result<(), Failure>
     let _stop_on_drop = StopOnDrop(stop.clone());
     let health = Health::new("sink");
     http::serve(config.http.sink, health.clone(), stop.clone()).await?;
+    meter::describe();
     let group = group(&config);
     let pool = Pool::new(&config.db, &group)?;
     if !database_is_ours(&config, &pool, &health, &stop).await? {
@@ -129,6 +131,7 @@ async fn database_is_ours(
     let refused = |error: tape_db::Error| Failure::Config(format!("database {}: {error}", pool.target()));
     for pause in Backoff::new(RENEW_FIRST, RENEW_LONGEST) {
         let on_wait = |error: &tape_db::Error| {
+            meter::database_error(error);
             health.set_ready(false, &format!("database: {error}"));
             warn!(database = pool.target(), %error, "waiting for the database");
         };
@@ -145,6 +148,7 @@ async fn database_is_ours(
             }
             Err(error) if error.reaction() == tape_db::Reaction::Config => return Err(refused(error)),
             Err(error) => {
+                meter::database_error(&error);
                 tape_db::discard(connection);
                 warn!(database = pool.target(), %error, "the settings row cannot be read; trying again");
             }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tape_kafka::{CommitMode, Error, Isolation, Part};
 use tracing::{debug, info, warn};
 
+use crate::meter;
 use crate::slot::{Slot, Table};
 use crate::trouble::Trouble;
 use crate::worker::Worker;
@@ -72,6 +73,7 @@ impl Worker {
         }
         self.rounds.last = Some(Instant::now());
         self.context.writer.pool().sweep();
+        meter::pool(self.context.writer.pool().status());
         if self.retry_at.is_none() && self.last_commit.is_none_or(|at| at.elapsed() >= EVERY) {
             // An idle sink must notice too that the database is away.
             self.context.runtime.block_on(self.context.writer.ping())?;

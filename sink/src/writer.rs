@@ -26,6 +26,7 @@ use tape_proto::messages::{BreakoutAlert, StockAggregate};
 use crate::bisect::Bisect;
 use crate::columns::{AggregateColumns, AlertColumns, instant};
 use crate::letter::{REFUSED, Refusal};
+use crate::meter;
 use crate::slot::{Names, Slot};
 use crate::statement::{ADVANCE, CREATE_OFFSETS, INSERT_ALERTS, MARK_HOURS, READ_OFFSETS, UPSERT_AGGREGATES};
 
@@ -125,6 +126,14 @@ impl Writer {
 
     /// Runs on a connection of the pool; one whose work failed or took too long is thrown away.
     async fn bounded<T>(&self, work: impl AsyncFnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        let result = self.worked(work).await;
+        if let Err(error) = &result {
+            meter::database_error(error);
+        }
+        result
+    }
+
+    async fn worked<T>(&self, work: impl AsyncFnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
         let connection = self.pool.get().await?;
         let result =
             tokio::time::timeout(TRANSACTION_TIMEOUT, work(&connection)).await.unwrap_or_else(|_| {
@@ -193,6 +202,7 @@ impl<'a> Transaction<'a> {
 
     /// After a refusal: which entries are at fault. Leaves the transaction rolled back.
     async fn find_culprits(&self, work: &Work<'_>, first: Error) -> Result<Written, Error> {
+        meter::database_error(&first);
         self.plain("ROLLBACK TO SAVEPOINT batch").await?;
         let mut found = Vec::new();
         self.bisect(&work.rows, work.culprits_max, &mut found, async |rows| self.write_rows(rows).await)

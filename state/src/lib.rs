@@ -30,6 +30,7 @@
 //! knows RocksDB.
 
 mod directory;
+mod disk;
 mod entry;
 mod error;
 mod key;
@@ -40,6 +41,7 @@ mod value;
 mod view;
 
 pub use directory::{DirectoryError, LAYOUT_VERSION, StateDir};
+pub use disk::Disk;
 pub use entry::Entry;
 pub use error::{CodecError, StoreError};
 pub use key::{Key, MAX_KEY_BYTES, MAX_SYMBOL_BYTES};

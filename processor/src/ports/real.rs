@@ -10,7 +10,7 @@ use tape_kafka::{
     Producer, Reaction, Reader, Record, TransactionalProducer, TxnSpec,
 };
 use tape_service::config;
-use tape_state::{Entry, Shared, StateDir, Store, StoreError};
+use tape_state::{Disk, Entry, Shared, StateDir, Store, StoreError, StoreMetrics, Usage};
 
 use super::{Changelog, Changes, Group, Plain, Question, TaskStore, Transactions, World};
 
@@ -68,6 +68,10 @@ impl World for Real {
 
     fn set_aside(&self, partition: i32) -> Result<PathBuf, StoreError> {
         self.state.set_aside(partition)
+    }
+
+    fn room(&self) -> (Usage, Option<Disk>) {
+        (self.shared.usage(), Disk::of(self.state.path()).ok())
     }
 }
 
@@ -232,5 +236,9 @@ impl TaskStore for Store {
 
     fn close(self) -> Result<(), StoreError> {
         self.close()
+    }
+
+    fn metrics(&self) -> Result<StoreMetrics, StoreError> {
+        self.metrics()
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Instant;
 
-use tape_state::{Entry, StoreError};
+use tape_state::{Entry, StoreError, StoreMetrics};
 
 use super::fleet::{Sim, Ticket};
 use crate::ports::{Changes, TaskStore};
@@ -172,6 +172,10 @@ impl TaskStore for SimStore {
     fn close(self) -> Result<(), StoreError> {
         self.sim.point(self.ticket);
         Ok(())
+    }
+
+    fn metrics(&self) -> Result<StoreMetrics, StoreError> {
+        Ok(StoreMetrics::default())
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tape_kafka::{Error, GroupSpec, Isolation, Outgoing, Part, Reaction, Record, TxnSpec};
 use tape_service::config;
-use tape_state::StoreError;
+use tape_state::{Disk, StoreError, Usage};
 
 use super::cluster::{Entry, Place, Refused};
 use super::disk::SimStore;
@@ -107,6 +107,10 @@ impl World for SimWorld {
     fn set_aside(&self, partition: i32) -> Result<PathBuf, StoreError> {
         self.sim.set_aside(self.ticket, partition);
         Ok(PathBuf::new())
+    }
+
+    fn room(&self) -> (Usage, Option<Disk>) {
+        (Usage { cache_bytes: 0, write_buffer_bytes: 0 }, None)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tape_kafka::{Isolation, Part};
 
@@ -63,6 +63,7 @@ impl<W: World> Worker<W> {
         for (phase, count) in counts {
             meters::tasks(self.number, phase, count);
         }
+        self.report_stores(now);
         let part = |partition: &i32| Part::new(Arc::clone(&self.context.input), *partition);
         let parts: Vec<_> = self.tasks.keys().map(part).collect();
         let Ok(ends) = self.context.world.log_ends(&parts, Isolation::ReadCommitted, LOOK_TIMEOUT) else {
@@ -81,6 +82,23 @@ impl<W: World> Worker<W> {
                 watermark: meta.watermark,
             }
             .report();
+        }
+    }
+
+    /// Figures of stores. What RocksDB cannot say now it says at the next write, where it matters.
+    fn report_stores(&self, now: Instant) {
+        for task in self.tasks.values() {
+            if let Some(Ok(figures)) = task.store().map(TaskStore::metrics) {
+                meters::store(task.partition, &figures);
+            }
+            if let Some(at) = task.last_commit {
+                meters::last_commit(task.partition, now.duration_since(at));
+            }
+        }
+        // One worker says it for all.
+        if self.number == 0 {
+            let (usage, disk) = self.context.world.room();
+            meters::shared(&usage, disk.as_ref());
         }
     }
 

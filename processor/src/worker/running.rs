@@ -7,7 +7,7 @@ use tape_analytics::Scope;
 use tape_kafka::{Isolation, Part};
 use tape_service::config::OutputMode;
 
-use super::{IDLE_WAIT, LOOK_TIMEOUT, Trouble, Worker};
+use super::{Activity, IDLE_WAIT, LOOK_TIMEOUT, Trouble, Worker};
 use crate::codec::millis;
 use crate::intake::{Intake, push_row};
 use crate::ports::{Group as _, World};
@@ -38,14 +38,21 @@ impl<W: World> Worker<W> {
             panes: self.context.settings.panes(),
             now,
         };
-        let tasks = &mut self.tasks;
+        let (tasks, world) = (&mut self.tasks, &self.context.world);
+        self.clock.enter(Activity::Poll, now);
+        let mut came = None;
         let taken = self.consumer.consume(RECORDS_PER_TURN, wait, &mut |record| {
+            came.get_or_insert_with(|| world.now());
             if let Some(running) = tasks.get_mut(&record.partition).and_then(Task::running) {
                 intake.take(running, &record);
             }
         });
         // The wait for records lies between: quiet begins when they were taken, not when we began to wait.
         let taken_at = self.context.world.now();
+        if came.is_none() {
+            self.clock.was(Activity::Idle);
+        }
+        self.clock.enter(Activity::Process, came.unwrap_or(taken_at));
         for running in self.tasks.values_mut().filter_map(Task::running) {
             if running.quiet_since == now {
                 running.quiet_since = taken_at;
@@ -165,6 +172,13 @@ impl<W: World> Worker<W> {
     }
 
     pub(super) fn commit(&mut self) -> Result<(), Trouble> {
+        let before = self.enter(Activity::Commit);
+        let result = self.commit_what_is_there();
+        self.enter(before);
+        result
+    }
+
+    fn commit_what_is_there(&mut self) -> Result<(), Trouble> {
         let started = self.context.world.now();
         if started >= self.next_trigger && self.has_rows_to_show() {
             self.show_open_rows();
@@ -201,7 +215,13 @@ impl<W: World> Worker<W> {
         let backlog = self.has_backlog();
         self.pace.committed(backlog);
         self.counts.changelog_records += committed.changelog_records;
-        self.counts.report(self.context.world.now().duration_since(started));
+        let now = self.context.world.now();
+        self.counts.report(now.duration_since(started), &committed.phases);
+        for partition in committed.partitions {
+            if let Some(task) = self.tasks.get_mut(&partition) {
+                task.last_commit = Some(now);
+            }
+        }
         for (partition, error) in committed.store_failures {
             self.on_store_failure(partition, &error);
         }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use metrics::counter;
+use metrics::{counter, histogram};
 use tracing::{error, info, warn};
 
 use crate::session::Notice;
@@ -99,12 +99,14 @@ impl Journal {
     fn gap(&self, from: Duration, to: Duration, now: Duration) {
         let at = |time: Duration| SystemTime::now() - now.saturating_sub(time);
         let words = |time| humantime::format_rfc3339_millis(at(time)).to_string();
+        let length = to.saturating_sub(from);
         counter!("tape_producer_gaps_total", "cluster" => self.cluster).increment(1);
+        histogram!("tape_producer_gap_seconds", "cluster" => self.cluster).record(length.as_secs_f64());
         warn!(
             cluster = self.cluster,
             from = words(from),
             to = words(to),
-            seconds = to.saturating_sub(from).as_secs_f64(),
+            seconds = length.as_secs_f64(),
             "what the feed sent between these times was missed"
         );
     }

@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 
-use metrics::{
-    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
-    histogram,
-};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use super::outbox::Figures;
+use crate::table::LIVE_METRICS;
 
 /// See the head of this file.
 pub(crate) struct LiveMeters {
@@ -25,35 +23,10 @@ pub(crate) struct LiveMeters {
 }
 
 impl LiveMeters {
-    pub(crate) fn new() -> Self {
-        describe_counter!("tape_producer_events_total", "trades and bars received, by the vendor's type");
-        describe_counter!("tape_producer_ignored_events_total", "events of other types");
-        describe_counter!("tape_producer_decode_errors_total", "events that could not be read, by reason");
-        describe_counter!("tape_producer_unknown_conditions_total", "sale conditions without a rule");
-        describe_counter!("tape_producer_reconnects_total", "ends of a connection, by cause");
-        describe_counter!(
-            "tape_producer_missing_acks_total",
-            "subscriptions that were not acknowledged in time"
-        );
-        describe_counter!("tape_producer_slow_consumer_total", "times that the vendor called us slow");
-        describe_counter!("tape_producer_gaps_total", "stretches of time that the feed was not followed");
-        describe_counter!(
-            "tape_producer_missing_trades_total",
-            "trades that a venue has numbered and the feed did not bring"
-        );
-        describe_counter!("tape_producer_dropped_frames_total", "frames that found no room in memory");
-        describe_counter!(
-            "tape_producer_dropped_records_total",
-            "records that found no room in memory or on disk"
-        );
-        describe_histogram!(
-            "tape_producer_delay_seconds",
-            "time from the exchange (of a bar: from its end) to the hand-over to the Kafka client"
-        );
-        describe_gauge!("tape_producer_waiting_frame_bytes", "frames that are not read yet");
-        describe_gauge!("tape_producer_memory_bytes", "records that only memory holds");
-        describe_gauge!("tape_producer_spooled_records", "records that wait on disk");
-        describe_gauge!("tape_producer_spool_bytes", "size of the queue on disk");
+    /// `spool_limit` = bytes.
+    pub(crate) fn new(spool_limit: u64) -> Self {
+        tape_service::metrics::describe(LIVE_METRICS);
+        gauge!("tape_producer_spool_limit_bytes").set(spool_limit as f64);
         Self {
             delay: histogram!("tape_producer_delay_seconds"),
             waiting: gauge!("tape_producer_waiting_frame_bytes"),

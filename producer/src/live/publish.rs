@@ -82,7 +82,7 @@ impl Publisher {
         let now = Instant::now();
         let count = Count {
             meters: Meters::new(),
-            live: LiveMeters::new(),
+            live: LiveMeters::new(config.producer.spool_limit),
             now: Snapshot::default(),
             told: Snapshot::default(),
             bytes: 0,

@@ -1,6 +1,8 @@
-//! How the connections are, for readiness.
+//! How the connections are, for readiness and for Prometheus.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use metrics::{Gauge, gauge};
 
 /// The lines of a process; clones share them.
 #[derive(Clone, Debug, Default)]
@@ -14,10 +16,10 @@ struct State {
 }
 
 /// One connection's entry.
-#[derive(Debug, Clone)]
 pub(crate) struct Line {
     lines: Lines,
     index: usize,
+    connected: Gauge,
 }
 
 impl Lines {
@@ -25,12 +27,14 @@ impl Lines {
     pub(crate) fn add(&self, name: &'static str) -> Line {
         let mut lines = self.lock();
         lines.push(State { name, state: "connecting", open: true });
-        Line { lines: self.clone(), index: lines.len() - 1 }
+        let connected = gauge!("tape_producer_connected", "cluster" => name);
+        connected.set(0.0);
+        Line { lines: self.clone(), index: lines.len() - 1, connected }
     }
 
     /// Which clusters bring nothing, and why, in words; empty: all do.
     pub(crate) fn troubles(&self) -> String {
-        let troubled = |line: &&State| line.open && !matches!(line.state, "subscribed" | "streaming");
+        let troubled = |line: &&State| line.open && !line.brings();
         let words: Vec<_> = self
             .lock()
             .iter()
@@ -45,14 +49,26 @@ impl Lines {
     }
 }
 
+impl State {
+    fn brings(&self) -> bool {
+        matches!(self.state, "subscribed" | "streaming")
+    }
+}
+
 impl Line {
     pub(crate) fn set(&self, state: &'static str) {
-        self.lines.lock()[self.index].state = state;
+        let mut lines = self.lines.lock();
+        let line = &mut lines[self.index];
+        if line.state != state {
+            line.state = state;
+            self.connected.set(if line.brings() { 1.0 } else { 0.0 });
+        }
     }
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
         self.lines.lock()[self.index].open = false;
+        self.connected.set(f64::NAN);
     }
 }

@@ -1,8 +1,9 @@
 //! Numbers of backfills for Prometheus.
 
-use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
+use metrics::{Counter, Gauge, counter, gauge};
 
 use crate::massive::backfill::Figures;
+use crate::table::BACKFILL_METRICS;
 
 pub(super) struct Numbers {
     counters: [Counter; 8],
@@ -12,20 +13,7 @@ pub(super) struct Numbers {
 
 impl Numbers {
     pub(super) fn new() -> Self {
-        describe_counter!("tape_producer_backfill_gaps_total", "gaps of a symbol, by what became of them");
-        describe_counter!(
-            "tape_producer_backfill_trades_total",
-            "trades of backfills, by what became of them"
-        );
-        describe_counter!("tape_producer_backfill_calls_total", "calls of the vendor's REST interface");
-        describe_counter!("tape_producer_backfill_failures_total", "calls that brought no page");
-        describe_counter!(
-            "tape_producer_backfill_forgotten_total",
-            "trades that could not be remembered and may be published twice"
-        );
-        describe_gauge!("tape_producer_backfill_pending", "gaps of a symbol that wait");
-        describe_gauge!("tape_producer_backfill_oldest_seconds", "how long the oldest of them waits");
-        describe_gauge!("tape_producer_backfill_held_bytes", "live trades that wait for a backfill");
+        tape_service::metrics::describe(BACKFILL_METRICS);
         let trades = |fate: &'static str| counter!("tape_producer_backfill_trades_total", "fate" => fate);
         let gaps = |fate: &'static str| counter!("tape_producer_backfill_gaps_total", "fate" => fate);
         let counters = [

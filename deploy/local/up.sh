@@ -181,7 +181,7 @@ status() {
             case $health in ready | alive) ;; *) result=3 ;; esac
         elif [ -s "$dir/$role.pid" ]; then
             pid='-' result=3
-            health="died (was pid $(cat "$dir/$role.pid")): $(tail -n 1 "$dir/$role.log" 2>/dev/null | cut -c 1-120)"
+            health="gone (was pid $(cat "$dir/$role.pid")): $(tail -n 1 "$dir/$role.log" 2>/dev/null | cut -c 1-120)"
         else
             pid='-' health="does not run" result=3
         fi

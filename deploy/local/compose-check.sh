@@ -13,6 +13,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 "$tools/hadolint" Dockerfile >"$work/log" 2>&1 || fail "hadolint deploy/Dockerfile" "$work/log"
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' ../Cargo.toml)
+for file in Dockerfile compose.yaml compose.env.example; do
+    grep -q "VERSION=$version\|tape:$version" "$file" || fail "deploy/$file names another version than Cargo.toml, $version"
+done
 say "Dockerfile: nothing to say"
 
 # What the example names, and what a server must name besides. The caller's own .env is not looked at.
@@ -60,4 +64,6 @@ damaged "a log without end" 'its log is not rotated' 's/options: {max-size.*/opt
 damaged "a secret in the environment" 'DB_PASSWORD holds a secret' 's/DB_PASSWORD_FILE:.*/DB_PASSWORD: hunter2/'
 damaged "a mount that is not there" 'rulez does not exist' 's/prometheus\/rules:/prometheus\/rulez:/'
 damaged "a stop that is cut off" 'sink: a stop has 20s' 's/stop_grace_period: 180s/stop_grace_period: 20s/'
-say "Compose: 13 damaged files were refused, each for its reason"
+damaged "a role that nobody scrapes" 'prometheus asks sink:9462' 's/HTTP_BIND_SINK: .*/HTTP_BIND_SINK: 127.0.0.1:9462/'
+damaged "a variable that Grafana's files want" 'wants PROMETHEUS_URL' 's/PROMETHEUS_URL:/PROMETHEUS_ADDRESS:/'
+say "Compose: 15 damaged files were refused, each for its reason"

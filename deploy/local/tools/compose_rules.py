@@ -1,10 +1,11 @@
 """Rules of ours that a compose file may break while Compose itself is content.
 
-    docker-compose -f … config --format json | python3 compose_rules.py NAME [PUBLIC …]
+    docker-compose -f … config --format json | python3 compose_rules.py NAME [PUBLIC …]        (in deploy/)
 
 NAME stands in the messages; PUBLIC services may publish ports beyond loopback. One line for each mistake; exit code 1 if there is any.
 """
 
+import glob
 import json
 import os
 import re
@@ -82,12 +83,37 @@ def ports(name, service, public):
             yield f"port {port.get('published')} is open beyond this machine"
 
 
+def grafana(service):
+    """What the files of grafana/provisioning take from the environment is there: a missing one would be an empty text."""
+    given = set(service.get("environment") or {}) | set(re.findall(r"([A-Z_]+)=", " ".join(service.get("entrypoint") or [])))
+    for path in sorted(glob.glob("../grafana/provisioning/*/*.yaml")):
+        with open(path, encoding="utf-8") as file:
+            lines = [line for line in file if not line.lstrip().startswith("#")]
+        for name in sorted(set(re.findall(r"\$\{([A-Z_]+)\}", "".join(lines))) - given):
+            yield f"{path} wants {name}"
+
+
+def prometheus(services):
+    """Whom Prometheus asks is a service that listens there."""
+    with open("compose/prometheus.yml", encoding="utf-8") as file:
+        targets = re.findall(r"targets: \[([a-z]+):(\d+)\]", file.read())
+    asked = {name for name, _ in targets}
+    for name, port in targets:
+        binds = {key: value for key, value in (services.get(name, {}).get("environment") or {}).items() if key.startswith("HTTP_BIND_")}
+        if name != "alertmanager" and list(binds.values()) != [f"0.0.0.0:{port}"]:
+            yield f"prometheus asks {name}:{port}, and that listens at {binds or 'nothing'}"
+    for name in sorted(set(STOPS) - asked):
+        yield f"prometheus does not ask {name}"
+
+
 def mistakes(project, public):
     for name, service in sorted(project["services"].items()):
         found = [*common(name, service), *mounts(service), *ports(name, service, public)]
         if is_ours(service):
             found += ours(name, service)
         yield from (f"{name}: {mistake}" for mistake in found)
+    yield from (f"grafana: {mistake}" for mistake in grafana(project["services"]["grafana"]))
+    yield from prometheus(project["services"])
     used = {secret["source"] for service in project["services"].values() for secret in service.get("secrets", [])}
     for secret in sorted(set(project.get("secrets", {})) - used):
         yield f"secret {secret} is used by nobody"

@@ -9,13 +9,23 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export MINUTES ?= 2
 export SEED ?=
-.PHONY: help fuzz bench bench-quick bench-backtest bench-counts bench-micro chaos chaos-mutations demo test check fmt deny promtool build install servers stop clean-local
+.PHONY: help up down status deploy-check fuzz bench bench-quick bench-backtest bench-counts bench-micro chaos chaos-mutations demo test check fmt deny promtool build install servers stop clean-local
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
 
 demo: ## the whole pipeline on this machine; SECONDS=60: bounded, then checks itself; TAPE=real: a real tape (or TAPE=FILE); Ctrl-C stops, again resumes
 	@deploy/local/demo.sh "$(SECONDS)" "$(TAPE)"
+
+up: install ## the pipeline on this machine in the background, without Docker; SOURCE=simulate, coinbase, massive or replay:FILE; a second call mends
+	cargo build --release --locked -p tape
+	@deploy/local/up.sh start
+
+down: ## stops that pipeline in order, its servers last, and keeps the data
+	@deploy/local/up.sh stop
+
+status: ## its roles with pid and health, and `tape status`; fails when something is not well
+	@deploy/local/up.sh status
 
 test: ## everything, on a real Kafka and a real PostgreSQL that it starts and stops: format, clippy, tests
 	@deploy/local/test.sh
@@ -39,8 +49,13 @@ fmt: ## formats all Rust code
 deny: ## licences, bans and sources of all dependencies (installs cargo-deny beside the target folder: minutes, once)
 	@deploy/local/deny.sh
 
-promtool: ## configuration, rules and tests of rules of prometheus/, by Prometheus' own tool (installs that one program)
+promtool: ## configuration, rules and tests of rules of prometheus/, and where each alert goes, by Prometheus' and Alertmanager's own tools (installs these two)
 	@deploy/local/promtool.sh
+
+deploy-check: ## image, compose files, systemd units and every setting that they and the docs name; without Docker, with a built `tape`
+	@deploy/local/compose-check.sh
+	@deploy/local/units-check.sh
+	@deploy/local/settings-check.sh
 
 bench: build ## tape beside Kafka Streams and Flink on a real Kafka: throughput, latency, recovery, growth; tens of minutes on a machine with nothing else to do
 	@bench/run.sh
@@ -72,5 +87,6 @@ stop: ## stops the servers of the demo and keeps their data
 	@for dir in .local/demo*; do [ ! -d "$$dir" ] || deploy/local/servers.sh stop "$$dir"; done
 
 clean-local: ## stops the local servers and deletes all their data (keeps the downloaded Kafka)
-	@for dir in .local/demo* .local/test-* .local/chaos-*/servers .local/chaos-*/*/servers .local/bench-*/servers; do [ ! -d "$$dir" ] || deploy/local/servers.sh remove "$$dir"; done
+	@[ ! -d .local/up ] || deploy/local/up.sh stop
+	@for dir in .local/up .local/demo* .local/test-* .local/chaos-*/servers .local/chaos-*/*/servers .local/bench-*/servers; do [ ! -d "$$dir" ] || deploy/local/servers.sh remove "$$dir"; done
 	@rm -rf .local/chaos-* .local/bench-*

@@ -6,7 +6,7 @@
 #   TIMESCALE=1 install.sh Node.js and npm, too, for the TimescaleDB of `make test`
 #   PEER=1 install.sh      Python 3 with venv, too, for the vendor's client in `make test`
 #   VALGRIND=1 install.sh  Valgrind, too, for `make bench-counts`
-#   PROMTOOL=1 install.sh  promtool, too, for `make promtool`: the one program, not the server that it comes with
+#   PROMTOOL=1 install.sh  promtool and amtool, too, for `make promtool`: the programs, not the servers that they come with
 #
 # Needed: Java 17 or newer and Maven (they fetch and run Kafka), PostgreSQL 14 or newer (server programs only: no
 # cluster of the system is created, started or touched), clang with libclang, make and perl (they build RocksDB,
@@ -38,7 +38,8 @@ LIST
     [ -z "${TIMESCALE:-}" ] || printf '%s\n' 'Node.js 18 or newer:find_node:nodejs' 'npm:has npm:npm'
     [ -z "${PEER:-}" ] || echo "Python 3 with venv:has_venv:python3-venv"
     [ -z "${VALGRIND:-}" ] || echo Valgrind:has valgrind:valgrind
-    [ -z "${PROMTOOL:-}" ] || echo "promtool $PROMTOOL_MIN or newer:find_promtool:prometheus"
+    [ -z "${PROMTOOL:-}" ] || printf '%s\n' "promtool $PROMTOOL_MIN or newer:find_promtool:prometheus" \
+        "amtool:has amtool:prometheus-alertmanager"
 }
 
 # Debian splits what makes environments off.
@@ -104,16 +105,17 @@ install_postgres() {
     fi
 }
 
-# Debian's package prometheus starts a server when it is installed, where there is systemd, and starts it again at each boot. Of all
-# that only promtool is wanted, so the package is not installed: its one file is taken out of it. It needs nothing but libc.
-install_promtool() {
+# install_program PACKAGE PROGRAM. Debian's packages prometheus and prometheus-alertmanager start a server when they are installed, where
+# there is systemd, and start it again at each boot. Of all that only the tool is wanted, so the package is not installed: its one
+# file is taken out of it. It needs nothing but libc.
+install_program() {
     local folder result=0
     folder=$(mktemp -d)
     (
         cd "$folder"
         apt download "$1"
-        dpkg-deb --fsys-tarfile ./"$1"_*.deb | tar -x ./usr/bin/promtool
-        as_root install -D -m 755 usr/bin/promtool /usr/local/bin/promtool
+        dpkg-deb --fsys-tarfile ./"$1"_*.deb | tar -x "./usr/bin/$2"
+        as_root install -D -m 755 "usr/bin/$2" "/usr/local/bin/$2"
     ) || result=$?
     rm -rf "$folder"
     return "$result"
@@ -134,7 +136,8 @@ install_missing() {
         progress "Installing $package"
         case $package in
         postgresql) install_postgres "$package" ;;
-        prometheus) install_promtool "$package" ;;
+        prometheus) install_program "$package" promtool ;;
+        prometheus-alertmanager) install_program "$package" amtool ;;
         *) install_packages "$package" ;;
         esac
         progress_end

@@ -118,6 +118,16 @@ start_detached() {
     set +m
 }
 
+# http_get PORT PATH: asks a server on loopback. Prints the status code, a line break and the body; fails when nobody answers within 5 s.
+http_get() (
+    exec 3<>"/dev/tcp/127.0.0.1/$1" || return 1
+    printf 'GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n' "$2" >&3
+    IFS=' ' read -r -t 5 _ code _ <&3 || return 1
+    printf '%s\n' "$code"
+    while IFS= read -r -t 5 line <&3 && [ "${line%$'\r'}" != '' ]; do :; done
+    timeout 5 cat <&3
+) 2>/dev/null
+
 # absolute DIR: makes the folder and prints its absolute path.
 absolute() { mkdir -p "$1" && (cd "$1" && pwd -P); }
 

@@ -8,7 +8,7 @@ use crate::{Connection, Error};
 pub const COUNTED_MAX: i64 = 100_000;
 
 const RECENT: &str = "\
-SELECT (SELECT count(*) FROM (SELECT FROM stock_aggregates WHERE window_start >= now() - interval '1 hour' LIMIT $1) AS some),
+SELECT (SELECT count(*) FROM (SELECT FROM stock_aggregates WHERE window_start >= now() - interval '1 hour' LIMIT $1) AS counted),
        (SELECT extract(epoch FROM now() - window_end)::float8 FROM stock_aggregates ORDER BY window_start DESC LIMIT 1)";
 
 // Roles without rights on others' sessions see them without details; they are counted all the same. Background workers of the

@@ -174,7 +174,8 @@ fn records(config: &Config, member: &str, page: &str) -> Vec<Finding> {
 
 /// A counter over all its labels, in the text format of Prometheus.
 fn sum(page: &str, name: &str) -> f64 {
-    page.lines().filter_map(|line| value(line, name)).map(|(_, value)| value).sum()
+    // An empty sum of floats is -0, which would be shown.
+    page.lines().filter_map(|line| value(line, name)).fold(0.0, |sum, (_, value)| sum + value)
 }
 
 /// The reason with which most records were refused.
@@ -237,7 +238,7 @@ mod tests {
 
     fn config(settings: &[(&str, &str)]) -> Config {
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Config::load(settings.collect(), None).expect("settings").config
+        Config::load(settings.collect::<Vec<_>>(), None).expect("settings").config
     }
 
     fn task(stream_time: i64) -> TaskReport {

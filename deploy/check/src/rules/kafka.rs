@@ -140,7 +140,9 @@ fn users(manifests: &Manifests, settings: &Settings, processor: &str, found: &mu
             })
             .collect()
     };
-    let look = "Describe DescribeConfigs";
+    // `tape topics` asks for every topic to be created, those that are there, too.
+    let admin_look = "Create Describe DescribeConfigs";
+    let admin_read = "Create Read Describe DescribeConfigs";
     let read = "Read Describe DescribeConfigs";
     let write = "Write Describe DescribeConfigs";
     let wanted = BTreeMap::from([
@@ -170,12 +172,12 @@ fn users(manifests: &Manifests, settings: &Settings, processor: &str, found: &mu
         (
             "tape-admin",
             rights(&[
-                (topic("RAW_TRADES"), read),
-                (topic("AGGREGATES"), read),
-                (topic("ALERTS"), look),
-                (topic("LATE"), look),
-                (topic("DEAD_LETTERS"), look),
-                (topic("SINK_DEAD_LETTERS"), look),
+                (topic("RAW_TRADES"), admin_read),
+                (topic("AGGREGATES"), admin_read),
+                (topic("ALERTS"), admin_look),
+                (topic("LATE"), admin_look),
+                (topic("DEAD_LETTERS"), admin_look),
+                (topic("SINK_DEAD_LETTERS"), admin_look),
                 (topic("CHANGELOG"), "Create Read Write Delete Alter AlterConfigs Describe DescribeConfigs"),
                 (group("processor"), "Read Describe"),
                 (group("sink"), "Describe"),

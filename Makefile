@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export MINUTES ?= 2
 export SEED ?=
-.PHONY: help fuzz bench bench-quick bench-backtest bench-counts bench-micro chaos chaos-mutations demo test check fmt deny promtool build install servers stop clean-local
+.PHONY: help manifests fuzz bench bench-quick bench-backtest bench-counts bench-micro chaos chaos-mutations demo test check fmt deny promtool build install servers stop clean-local
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -41,6 +41,9 @@ deny: ## licences, bans and sources of all dependencies (installs cargo-deny bes
 
 promtool: ## configuration, rules and tests of rules of prometheus/, by Prometheus' own tool (installs that one program)
 	@deploy/local/promtool.sh
+
+manifests: build ## the manifests of deploy/k8s: schemas, checkov, our own rules; no cluster (fetches tools, 400 MB, once)
+	@deploy/local/manifests.sh
 
 bench: build ## tape beside Kafka Streams and Flink on a real Kafka: throughput, latency, recovery, growth; tens of minutes on a machine with nothing else to do
 	@bench/run.sh

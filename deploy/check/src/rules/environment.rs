@@ -131,7 +131,7 @@ fn means(
             say(format!("{bind} is {}, probes and Prometheus come to {wanted}", settings[bind]));
         }
     }
-    if matches!(role, "process" | "produce" | "reset") {
+    if matches!(role, "process" | "produce" | "status") {
         let state = &settings["STATE_DIR"];
         let within = |path: &str| state.starts_with(&format!("{path}/"));
         if !container

@@ -9,6 +9,9 @@ use super::selectors::{strangers, takes};
 use crate::manifests::{Labels, name_of, typed};
 use crate::{Manifests, Workload};
 
+/// A rule of a policy: whom and which ports it lets through; `None` = all.
+type Rule<'a> = (Option<&'a Vec<NetworkPolicyPeer>>, Option<&'a Vec<NetworkPolicyPort>>);
+
 /// One end of a connection.
 #[derive(Clone, Debug)]
 enum End {
@@ -162,9 +165,7 @@ impl Net<'_> {
                 continue;
             }
             selected = true;
-            let rules: Vec<(Option<&Vec<NetworkPolicyPeer>>, Option<&Vec<NetworkPolicyPort>>)> = if way
-                == "Egress"
-            {
+            let rules: Vec<Rule<'_>> = if way == "Egress" {
                 spec.egress.iter().flatten().map(|rule| (rule.to.as_ref(), rule.ports.as_ref())).collect()
             } else {
                 spec.ingress.iter().flatten().map(|rule| (rule.from.as_ref(), rule.ports.as_ref())).collect()

@@ -78,7 +78,7 @@ fn of_container(container: &Container, say: &mut dyn FnMut(&str)) {
     let (requests, limits) = (resources.requests.unwrap_or_default(), resources.limits.unwrap_or_default());
     must(requests.contains_key("cpu") && !limits.contains_key("cpu"), "a CPU request, no CPU limit");
     must(
-        requests.get("memory").is_some() && requests.get("memory") == limits.get("memory"),
+        requests.contains_key("memory") && requests.get("memory") == limits.get("memory"),
         "memory: request = limit",
     );
     must(limits.contains_key("ephemeral-storage"), "a limit for logs and emptyDir volumes");

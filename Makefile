@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export MINUTES ?= 2
 export SEED ?=
-.PHONY: help up down status deploy-check fuzz bench bench-quick bench-backtest bench-counts bench-micro chaos chaos-mutations demo test check fmt deny promtool build install servers stop clean-local
+.PHONY: help up down status deploy-check manifests fuzz bench bench-quick bench-backtest bench-counts bench-micro chaos chaos-mutations demo test check fmt deny promtool build install servers stop clean-local
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -56,6 +56,9 @@ deploy-check: ## image, compose files, systemd units and every setting that they
 	@deploy/local/compose-check.sh
 	@deploy/local/units-check.sh
 	@deploy/local/settings-check.sh
+
+manifests: build ## the manifests of deploy/k8s: schemas, checkov, our own rules; no cluster (fetches tools, 400 MB, once)
+	@deploy/local/manifests.sh
 
 bench: build ## tape beside Kafka Streams and Flink on a real Kafka: throughput, latency, recovery, growth; tens of minutes on a machine with nothing else to do
 	@bench/run.sh

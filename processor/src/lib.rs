@@ -77,7 +77,7 @@ pub async fn run(config: Arc<Config>, shutdown: Shutdown) -> Result<(), Failure>
 pub async fn run_with(config: Arc<Config>, shutdown: Shutdown, order: CommitOrder) -> Result<(), Failure> {
     let health = Health::new("processor");
     let workers = config.processing.workers;
-    meters::workers(workers);
+    meters::announce();
     let status = Arc::new(Status::new(health.clone(), &config.app_id, workers));
     let answer = status_text(Arc::clone(&status));
     let address = http::serve_with(config.http.processor, health, Some(answer), shutdown.clone()).await?;
@@ -91,6 +91,8 @@ pub async fn run_with(config: Arc<Config>, shutdown: Shutdown, order: CommitOrde
     let watch = TopicWatch::new(Arc::clone(&config), Arc::clone(&context.world.admin), ids);
     let watch = tokio::spawn(watched(watch, Arc::clone(&context), shutdown.clone()));
     tracing::info!(workers, member = %context.member, ?address, "processor starts");
+    // Not before: while the start waits for the brokers, no worker is missing.
+    meters::workers(workers);
     let threads: Vec<_> = (0..workers)
         .map(|number| {
             let (context, shutdown) = (Arc::clone(&context), shutdown.clone());

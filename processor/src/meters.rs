@@ -135,7 +135,6 @@ pub(crate) fn worked(worker: usize, activity: &'static str, seconds: u64) {
 
 /// Says how many workers this process should have.
 pub(crate) fn workers(count: usize) {
-    announce();
     gauge!("tape_processor_workers").set(count as f64);
     gauge!("tape_processor_workers_alive").set(0.0);
     gauge!("tape_processor_workers_failed").set(0.0);

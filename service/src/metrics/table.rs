@@ -14,7 +14,8 @@ const HEAD: &str = "\
 Every role shows these on `/metrics` of its `HTTP_BIND_…` address, in the text format of Prometheus. A histogram has `_bucket`, `_sum`
 and `_count`; the bounds of its buckets stand in `service/src/metrics.rs`. No metric has a label for a symbol.
 
-- Gauges of a partition are 0 once the process has given the partition back (the sink's lag and a closed connection: NaN).
+- Gauges of a partition are 0 once the process has given the partition back, but for event times and the size of its last restore, which
+  stay; the sink's lag and the connection of a cluster that is not wanted any more are NaN then.
 - Counters without labels begin at 0; one with labels may appear with its first event.
 - The last column names what an operator of Kafka Streams knows the same thing by.
 ";

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use tape_service::config::Format;
+use tape_service::health::Heartbeat;
 use tape_service::{Config, Failure, Health};
 use tracing::{error, info, warn};
 
@@ -31,6 +32,8 @@ const BAD_LOGGED_MAX: u64 = 20;
 const EXCERPT_CHARS: usize = 200;
 /// How often the log says how things go.
 const LOG_EVERY: Duration = Duration::from_secs(30);
+/// A thread that does not look after what waits for so long is stuck, and only a restart helps.
+const STALL_LIMIT: Duration = Duration::from_secs(180);
 /// How often numbers are brought up to date.
 const REPORT_EVERY: Duration = Duration::from_millis(500);
 
@@ -43,6 +46,7 @@ pub(super) struct Publisher {
     link: Link,
     lines: Lines,
     health: Health,
+    heartbeat: Heartbeat,
     format: Format,
     started: Instant,
     count: Count,
@@ -100,6 +104,7 @@ impl Publisher {
             outbox,
             link,
             lines,
+            heartbeat: health.watch("the thread that publishes", STALL_LIMIT),
             health,
             format,
             started: now,
@@ -183,6 +188,7 @@ impl Publisher {
 
     /// Looks after backfill, client and disk. True = there is more to do at once.
     fn turn(&mut self) -> Result<bool, Failure> {
+        self.heartbeat.beat();
         self.fill();
         if let Some(cursor) = self.link.look()? {
             self.outbox.resume(cursor);

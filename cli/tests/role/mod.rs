@@ -28,7 +28,12 @@ impl Role {
 
     /// The same for a role with arguments behind its name.
     pub(crate) fn start_with(bench: &Bench, args: &[&str], settings: &[(&str, &str)]) -> Self {
-        let log = bench.state.path().join(format!("{}.log", args[0]));
+        Self::start_as(args[0], bench, args, settings)
+    }
+
+    /// The same for one of several processes of a role; its log has this name.
+    pub(crate) fn start_as(name: &str, bench: &Bench, args: &[&str], settings: &[(&str, &str)]) -> Self {
+        let log = bench.state.path().join(format!("{name}.log"));
         let file = std::fs::File::create(&log).expect("a log file");
         let child = command(bench, settings).args(args).stdout(Stdio::null()).stderr(file).spawn();
         Self { child: child.expect("tape starts"), log }

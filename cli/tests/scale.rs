@@ -10,8 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use role::{ASK, Role, committed, parts, tape_processor_group, until_empty};
-use tape_harness::{Bench, PARTITIONS, alerts_by_symbol, closing, expected, final_rows, wait_for};
-use tape_kafka::Isolation;
+use tape_harness::{
+    Bench, DEADLINE, PARTITIONS, alerts_by_symbol, closing, expected, final_rows, place_of, wait_for,
+};
+use tape_kafka::{Isolation, Outgoing};
 use tape_oracle::{Input, Market, Settings};
 
 const SESSION: &str = "6s";
@@ -89,12 +91,14 @@ impl Pauses {
         let longest = Arc::new(std::sync::Mutex::new(vec![Duration::ZERO; PARTITIONS as usize]));
         let seen = Arc::clone(&longest);
         scope.spawn(move || {
+            let input = parts(&bench.config(&[]).topics.raw_trades);
+            let observer = bench.admin.observer(&tape_processor_group(bench)).expect("an observer");
             let mut moved = vec![(Instant::now(), -1); PARTITIONS as usize];
             while !is_over.load(Ordering::Relaxed) {
                 thread::sleep(LOOK);
-                let (now, reached, ends) = (Instant::now(), committed(bench), ends(bench));
+                let (now, reached, ends) = (Instant::now(), observer.committed(&input, ASK), ends(bench));
                 let mut longest = seen.lock().expect("nobody panics with it");
-                for (partition, (_, at)) in reached.iter().enumerate() {
+                for (partition, (_, at)) in reached.expect("offsets").iter().enumerate() {
                     let at = at.unwrap_or(0);
                     if at != moved[partition].1 || at >= ends[partition] {
                         moved[partition] = (now, at);
@@ -117,17 +121,24 @@ impl Pauses {
 /// Publishes the market bit by bit until it is told that it is enough; then the rest at once. Returns everything.
 fn feed(bench: &Bench, market: &Market, is_enough: &AtomicBool) -> Vec<Input> {
     let mut inputs = market.inputs();
-    let mut rest = &inputs[..];
-    while !is_enough.load(Ordering::Relaxed) {
-        let (portion, later) = rest.split_at_checked(PORTION).expect("the market lasts for the whole test");
-        bench.publish(portion);
-        rest = later;
-        thread::sleep(PORTION_EVERY);
+    inputs.extend(closing(market));
+    let config = bench.config(&[]);
+    let topic = config.topics.raw_trades.as_str();
+    // One for all portions: a client needs its time until it sends.
+    let producer = bench.clients.producer(&config.producer).expect("a producer");
+    for portion in inputs.chunks(PORTION) {
+        for input in portion {
+            let (key, value) = (input.key.as_deref(), input.value.as_deref());
+            let partition = Some(place_of(input, PARTITIONS));
+            let record = Outgoing { topic, partition, key, value, ..Outgoing::default() };
+            while producer.send(&record).is_err() {}
+        }
+        if !is_enough.load(Ordering::Relaxed) {
+            thread::sleep(PORTION_EVERY);
+        }
     }
-    bench.publish(rest);
-    let closing = closing(market);
-    bench.publish(&closing);
-    inputs.extend(closing);
+    producer.flush(DEADLINE).expect("everything is acknowledged");
+    assert!(is_enough.load(Ordering::Relaxed), "the market lasts for the whole test");
     inputs
 }
 

@@ -141,8 +141,8 @@ fn users(manifests: &Manifests, settings: &Settings, processor: &str, found: &mu
             .collect()
     };
     // `tape topics` asks for every topic to be created, those that are there, too.
-    let admin_look = "Create Describe DescribeConfigs";
-    let admin_read = "Create Read Describe DescribeConfigs";
+    let admin_look = "Describe DescribeConfigs";
+    let admin_read = "Read Describe DescribeConfigs";
     let read = "Read Describe DescribeConfigs";
     let write = "Write Describe DescribeConfigs";
     let wanted = BTreeMap::from([

@@ -9,7 +9,7 @@ mod live;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use broker::{market, until};
+use broker::{assert_alike, market, until};
 use live::{Feed, symbol_of, traded};
 use serde_json::Value;
 use tape_producer::fake::rest::{Archive, RestOptions, RestServer};
@@ -78,16 +78,7 @@ async fn what_a_lost_connection_missed_is_in_the_log_in_its_place() {
         log.entry(key).or_insert_with(Vec::new).push(record(&value));
     }
     for (symbol, trades) in &expected {
-        let found = &log[symbol];
-        let same = found.iter().zip(trades).take_while(|(found, trade)| found == trade).count();
-        assert!(
-            same == trades.len() && same == found.len(),
-            "{symbol}: {} of {} trades are in the log, the first {same} alike, then {:?} instead of {:?}",
-            found.len(),
-            trades.len(),
-            found.get(same),
-            trades.get(same)
-        );
+        assert_alike(symbol, &log[symbol], trades);
     }
     assert_eq!(log.len(), expected.len());
 }

@@ -1,5 +1,6 @@
 //! What the tests on a real broker share: a topic of their own, and the log as it should be and as it is.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -157,19 +158,25 @@ pub(crate) fn without_ids(log: Vec<Vec<Logged>>) -> Vec<Vec<Logged>> {
     log.into_iter().map(|records| records.into_iter().map(strip).collect()).collect()
 }
 
-/// Compares two logs and says where they differ, not all that is in them.
+/// Compares two logs.
 #[allow(dead_code, reason = "the live feed has other records")]
 pub(crate) fn assert_same(found: &[Vec<Logged>], expected: &[Vec<Logged>]) {
     for (partition, (found, expected)) in found.iter().zip(expected).enumerate() {
-        let same = found.iter().zip(expected).take_while(|(found, expected)| found == expected).count();
-        assert!(
-            same == expected.len() && same == found.len(),
-            "partition {partition}: {} records of {} expected, the first {same} alike, then {:?} instead of {:?}",
-            found.len(),
-            expected.len(),
-            found.get(same),
-            expected.get(same),
-        );
+        assert_alike(&format!("partition {partition}"), found, expected);
     }
     assert_eq!(found.len(), expected.len());
+}
+
+/// Compares two lists and says where they differ, not all that is in them.
+#[allow(dead_code, reason = "one of the test binaries compares numbers")]
+pub(crate) fn assert_alike<T: PartialEq + Debug>(name: &str, found: &[T], expected: &[T]) {
+    let same = found.iter().zip(expected).take_while(|(found, expected)| found == expected).count();
+    assert!(
+        same == expected.len() && same == found.len(),
+        "{name}: {} of {} are in the log, the first {same} alike, then {:?} instead of {:?}",
+        found.len(),
+        expected.len(),
+        found.get(same),
+        expected.get(same)
+    );
 }

@@ -11,7 +11,7 @@ use tape_service::{Failure, Shutdown};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-use crate::broker::{PATIENCE, Topic, until};
+use crate::broker::{PATIENCE, Topic, assert_alike, until};
 
 /// A market of what the feed follows.
 pub(crate) fn traded(market: Market) -> Market {
@@ -113,15 +113,7 @@ impl Feed {
         let found = self.written();
         for (symbol, events) in &expected {
             let log = found.get(symbol).map_or(&[][..], Vec::as_slice);
-            let same = log.iter().zip(events).take_while(|(log, event)| log == event).count();
-            assert!(
-                same == events.len() && same == log.len(),
-                "{symbol}: {} of {} events are in the log, the first {same} alike, then {:?} instead of {:?}",
-                log.len(),
-                events.len(),
-                log.get(same),
-                events.get(same)
-            );
+            assert_alike(symbol, log, events);
         }
         assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
     }

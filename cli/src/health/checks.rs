@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn rows_are_judged() {
         let judged = |rows, newest_end_age| judge(Recent { rows, newest_end_age });
-        assert!(judged(0, None).is_err_and(|text| text.contains("never")));
+        assert!(judged(0, None).is_err_and(|text| text.contains("ever written")));
         assert!(judged(0, Some(7200.4)).is_err_and(|text| text.contains("ended 2h ago")));
         assert!(judged(12, Some(61.0)).is_ok_and(
             |text| text == "12 windows began within the last hour, the newest one ended 1m 1s ago"

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tape_harness::servers;
 use tape_kafka::{Admin, Clients, Isolation, Part, TopicSpec};
 use tape_service::Config;
@@ -39,7 +39,9 @@ impl Rig {
     pub(crate) fn start(folder: &Path, with_database: bool) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
         let folder = fs::canonicalize(folder)?;
-        let root = fs::canonicalize(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))?;
+        // `bench/run.sh` starts it in the repository; a compiled-in path may be that of another checkout with the same target folder.
+        let root = fs::canonicalize(".")?;
+        ensure!(root.join("bench/peers").is_dir(), "{} is not the repository: start bench/run.sh", root.display());
         let servers = folder.join("servers");
         script("servers.sh", "remove", &servers)?;
         for leftover in ["state", "logs"] {

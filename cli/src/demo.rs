@@ -21,14 +21,13 @@
 //! | `stage` | topics, database, schema |
 //! | `pipeline` | the three roles: start, watch, stop |
 //! | `course` | the order of a run |
-//! | `board`, `gauges` | the numbers, sampled once a second |
+//! | `board` | the numbers, sampled once a second |
 //! | `screen`, `view` | how they are shown |
 //! | `check` | every row and alert recomputed and compared |
 
 mod board;
 mod check;
 mod course;
-mod gauges;
 mod pipeline;
 mod plan;
 mod screen;

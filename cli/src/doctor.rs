@@ -31,7 +31,7 @@ Looks at, each with the remedy:
   - memory: a limit that is too low, processes that the kernel has killed
   - groups without members, tasks that do not run, lag, clocks that are off, windows that do not close, records that come too late
 The state directory, memory and limits are those of this machine and user: run it where the processor runs, as its user. It writes \
-one empty file into the state directory and removes it, and changes nothing else.
+one empty file into the state directory (or, while there is none, into the nearest folder above) and removes it, and changes nothing else.
 Exit code 0: no problem found (a note is none); 1: problems; 64: the settings are wrong.
 
 EXAMPLES

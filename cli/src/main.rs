@@ -21,7 +21,7 @@
 //! | `lines`, `span` | records as JSON, and which of them are read |
 //! | `settings` | `config`: the effective settings |
 //! | `source`, `layout` | options that name a source of trades and the shape of its files |
-//! | `http` | questions to the servers of roles |
+//! | `database`, `http`, `gauges` | questions to the database and to the servers of roles; their metrics |
 //! | `output` | what reaches the terminal, and the exit code |
 //!
 //! Exit codes: 0 done, 1 failed, 64 something that the user must correct (command line, setting, input).
@@ -30,10 +30,12 @@ mod args;
 mod backtest;
 mod backup;
 mod check;
+mod database;
 mod demo;
 mod doctor;
 mod dump;
 mod fake;
+mod gauges;
 mod health;
 mod http;
 mod layout;

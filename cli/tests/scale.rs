@@ -17,10 +17,10 @@ use tape_kafka::{Isolation, Outgoing};
 use tape_oracle::{Input, Market, Settings};
 
 const SESSION: &str = "6s";
-/// Records that are published at once, and how often: about 5,000 a second.
+/// Records that are published at once, and how often: about 5,000 a second. The pace is the load, nothing is waited for.
 const PORTION: usize = 500;
 const PORTION_EVERY: Duration = Duration::from_millis(100);
-/// How often the offsets are looked at.
+/// How often the offsets are looked at: the resolution of what is measured.
 const LOOK: Duration = Duration::from_millis(50);
 
 struct Fleet<'a> {

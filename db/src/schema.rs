@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tape_service::Failure;
+use tape_service::{Config, Failure};
 use tokio_postgres::GenericClient;
 
 use crate::layout::{self, Server};
@@ -68,8 +68,18 @@ pub(crate) async fn status(client: &impl GenericClient) -> Result<Status, Error>
     Ok(Status { server, version, newest: newest(), pending, changed, settings: stored })
 }
 
-/// Refuses a database whose schema is not the one that this program writes to.
-pub async fn check(connection: &Connection, pool: &Pool) -> Result<Result<(), Failure>, Error> {
+/// Refuses a database whose schema, or whose window, is not the one that this program is configured to write.
+pub async fn fits(
+    connection: &Connection,
+    pool: &Pool,
+    config: &Config,
+) -> Result<Result<(), Failure>, Error> {
+    let schema = check(connection, pool).await?;
+    let stored = settings::read(connection).await?;
+    Ok(schema.and_then(|()| settings::check(stored, config, pool)))
+}
+
+async fn check(connection: &Connection, pool: &Pool) -> Result<Result<(), Failure>, Error> {
     let row =
         connection.query_one("SELECT coalesce(max(version), 0) FROM refinery_schema_history", &[]).await;
     // A database that was never migrated has no such table: the settings row says so better.

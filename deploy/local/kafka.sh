@@ -18,10 +18,6 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 . "$here/process.sh"
 . "$here/tools.sh"
 
-usage() {
-    print_doc "${BASH_SOURCE[0]}"
-    exit 64
-}
 action=${1:-}
 if [ $# -lt 1 ] || [ $# -gt 2 ]; then usage; fi
 root=$(cd "$here/../.." && pwd -P)

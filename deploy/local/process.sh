@@ -10,6 +10,12 @@ say() { printf '%s\n' "$*" >&2; }
 # print_doc SCRIPT: its leading comment, which is its manual.
 print_doc() { sed -n '2,/^set /{s/^# \{0,1\}//p;}' "$1" >&2; }
 
+# The manual of the script that runs, for whoever calls it wrong.
+usage() {
+    print_doc "$0"
+    exit 64
+}
+
 # fail MESSAGE [LOGFILE]: one line that says what is wrong, the end of the log if there is one, exit 1.
 fail() {
     say "error: $1"

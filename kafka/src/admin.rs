@@ -153,20 +153,18 @@ impl Admin {
         let deadline = Instant::now() + timeout;
         let left = || deadline.saturating_duration_since(Instant::now());
         let mut specs = topics::specs(config);
-        if let Some(partitions) = self.partition_count(&config.topics.raw_trades, left())? {
-            for spec in &mut specs {
-                if spec.name == config.topics.changelog {
-                    spec.partitions = partitions;
-                }
+        let names: Vec<_> = specs.iter().map(|spec| spec.name.clone()).collect();
+        let count = |name: &String| self.partition_count(name, left());
+        let counts = names.iter().map(count).collect::<Result<Vec<_>, _>>()?;
+        let there: BTreeMap<_, _> = names.into_iter().zip(counts).collect();
+        if let Some(Some(partitions)) = there.get(&config.topics.raw_trades) {
+            for spec in specs.iter_mut().filter(|spec| spec.name == config.topics.changelog) {
+                spec.partitions = *partitions;
             }
         }
         // Whoever may not create topics can still check those that are there.
-        let mut missing = Vec::new();
-        for spec in &specs {
-            if self.partition_count(&spec.name, left())?.is_none() {
-                missing.push(spec.clone());
-            }
-        }
+        let is_missing = |spec: &&TopicSpec| !matches!(there.get(&spec.name), Some(Some(_)));
+        let missing: Vec<_> = specs.iter().filter(is_missing).cloned().collect();
         self.create(&missing, left())?;
         self.verify(&specs, left())
     }

@@ -137,14 +137,12 @@ impl Worker {
     /// The database may be another one than at the start of the role (a failover, a restore).
     fn check_settings(&mut self) -> Result<(), Trouble> {
         let pool = self.context.writer.pool();
-        let (stored, schema, marks) = self.context.runtime.block_on(async {
+        let (fits, marks) = self.context.runtime.block_on(async {
             let connection = pool.get().await?;
-            let stored = tape_db::settings::read(&connection).await?;
-            let schema = tape_db::schema::check(&connection, pool).await?;
-            Ok::<_, tape_db::Error>((stored, schema, tape_db::layout::has_marks(&connection).await?))
+            let fits = tape_db::schema::fits(&connection, pool, &self.context.config).await?;
+            Ok::<_, tape_db::Error>((fits, tape_db::layout::has_marks(&connection).await?))
         })?;
-        schema?;
-        tape_db::settings::check(stored, &self.context.config, pool)?;
+        fits?;
         self.marks = marks;
         Ok(())
     }

@@ -136,16 +136,8 @@ async fn database_is_ours(
             warn!(database = pool.target(), %error, "waiting for the database");
         };
         let Some(connection) = pool.wait(shutdown, on_wait).await.map_err(refused)? else { return Ok(false) };
-        let found = async {
-            let schema = tape_db::schema::check(&connection, pool).await?;
-            Ok::<_, tape_db::Error>((schema, tape_db::settings::read(&connection).await?))
-        };
-        match found.await {
-            Ok((schema, stored)) => {
-                schema?;
-                tape_db::settings::check(stored, config, pool)?;
-                return Ok(true);
-            }
+        match tape_db::schema::fits(&connection, pool, config).await {
+            Ok(fits) => return fits.map(|()| true),
             Err(error) if error.reaction() == tape_db::Reaction::Config => return Err(refused(error)),
             Err(error) => {
                 meter::database_error(&error);

@@ -45,7 +45,7 @@ pub use disk::Disk;
 pub use entry::Entry;
 pub use error::{CodecError, StoreError};
 pub use key::{Key, MAX_KEY_BYTES, MAX_SYMBOL_BYTES};
-pub use options::{Shared, Usage};
+pub use options::{OPEN_FILES, Shared, Usage};
 pub use restore::{Plan, Progress, Refusal};
 pub use store::{FLUSH_INTERVAL, FLUSH_RECORDS, Store, StoreMetrics};
 pub use value::{

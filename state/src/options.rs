@@ -20,7 +20,7 @@ const ARENA_BLOCK_BYTES: usize = 256 << 10;
 /// Threads for flushes and compactions of all stores of the process together.
 const BACKGROUND_JOBS: i32 = 2;
 /// Open files of one store. A store has a few tables; a process may have hundreds of stores and 1024 files.
-const OPEN_FILES: i32 = 64;
+pub const OPEN_FILES: i32 = 64;
 /// Bits of the bloom filter for each key: 1 % of misses read a block.
 const BLOOM_BITS: f64 = 10.0;
 /// The catalogue is written anew at this size, bytes. A flush every 30 s adds half a megabyte a day.

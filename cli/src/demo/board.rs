@@ -12,7 +12,7 @@ use tape_kafka::{Admin, Clients, Error};
 use tape_service::{Config, Failure, Shutdown, metrics};
 use tokio::sync::watch;
 
-use super::gauges::Gauges;
+use crate::gauges::Gauges;
 
 /// Distance of two samples; windows are shown once a second.
 const EVERY: Duration = Duration::from_secs(1);

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use tape_db::vitals::Vitals;
-use tape_db::{Connection, Error, Pool};
 use tape_service::Config;
-use tape_service::config::Database;
 
 use super::Finding;
+use crate::database::{self, Unanswered};
 
 const AREA: &str = "database";
 /// How long a connection, and then all questions, may take.
@@ -19,33 +18,29 @@ const FULL: f64 = 0.95;
 const CLOCK_NOTE: f64 = 1.0;
 
 pub(super) fn look(config: &Config) -> Vec<Finding> {
-    let failed = |error: &dyn std::fmt::Display| {
-        vec![Finding::problem(AREA, error.to_string(), "`tape migrate --status` asks again")]
+    let asked = database::ask(config, "doctor", ANSWER, async |connection, pool| {
+        let vitals = tape_db::vitals::vitals(connection).await?;
+        Ok((vitals, tape_db::schema::fits(connection, pool, config).await?))
+    });
+    let (vitals, fits) = match asked {
+        Ok(answer) => answer,
+        Err(unanswered) => return vec![away(&unanswered)],
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error),
-    };
-    runtime.block_on(async {
-        let database = Database { pool_max: 1, connect_timeout: ANSWER, ..config.db.clone() };
-        let pool = match Pool::new(&database, &format!("{}-doctor", config.app_id)) {
-            Ok(pool) => pool,
-            Err(error) => return failed(&error),
-        };
-        let connection = match pool.get().await {
-            Ok(connection) => connection,
-            Err(error) => return vec![unreachable(&error, pool.target())],
-        };
-        match tokio::time::timeout(ANSWER, ask(&connection, &pool, config)).await {
-            Ok(Ok(findings)) => findings,
-            Ok(Err(error)) => failed(&error),
-            Err(_) => failed(&format!("{}: no answer within {ANSWER:?}", pool.target())),
+    let mut findings = judge(&vitals, config.db.pool_max);
+    findings.push(match fits {
+        Ok(()) => Finding::ok(AREA, format!("schema {} is that of this tape", tape_db::schema::newest())),
+        Err(failure) => {
+            let text = failure.to_string();
+            // The remedy is the last part of these sentences.
+            let (what, remedy) = text.rsplit_once("; ").unwrap_or((&text, "run `tape migrate`"));
+            Finding::problem(AREA, what, remedy)
         }
-    })
+    });
+    findings
 }
 
-fn unreachable(error: &Error, target: &str) -> Finding {
-    let remedy = match error.sqlstate() {
+fn away(Unanswered { what, sqlstate }: &Unanswered) -> Finding {
+    let remedy = match sqlstate.as_deref() {
         Some("53300") => {
             "raise max_connections on the server, or lower DB_POOL_MAX of each role; `SELECT application_name, count(*) FROM \
              pg_stat_activity GROUP BY 1` says who has them"
@@ -60,25 +55,7 @@ fn unreachable(error: &Error, target: &str) -> Finding {
             "is the server up, do DB_HOST and DB_PORT name it, does it listen on that address (listen_addresses)?"
         }
     };
-    Finding::problem(AREA, format!("{target}: {error}"), remedy)
-}
-
-async fn ask(connection: &Connection, pool: &Pool, config: &Config) -> Result<Vec<Finding>, Error> {
-    let mut findings = judge(&tape_db::vitals::vitals(connection).await?, config.db.pool_max);
-    let stored = tape_db::settings::read(connection).await?;
-    let settings = tape_db::settings::check(stored, config, pool);
-    let schema = tape_db::schema::check(connection, pool).await?;
-    match settings.and(schema) {
-        Ok(()) => findings
-            .push(Finding::ok(AREA, format!("schema {} is that of this tape", tape_db::schema::newest()))),
-        Err(failure) => {
-            let text = failure.to_string();
-            // The remedy is the last part of these sentences.
-            let (what, remedy) = text.rsplit_once("; ").unwrap_or((&text, "run `tape migrate`"));
-            findings.push(Finding::problem(AREA, what, remedy));
-        }
-    }
-    Ok(findings)
+    Finding::problem(AREA, what, remedy)
 }
 
 fn judge(vitals: &Vitals, pool_max: usize) -> Vec<Finding> {

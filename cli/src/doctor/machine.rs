@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tape_service::Config;
-use tape_state::Disk;
+use tape_state::{Disk, OPEN_FILES};
 
 use super::Finding;
 
@@ -18,9 +18,8 @@ const FILES: &str = "files";
 const FREE_MIN: f64 = 0.15;
 /// What a processor of a few partitions takes at most: caches, write buffers, the Kafka client's queues.
 const MEMORY_MIN_BYTES: u64 = 512 << 20;
-/// Files of a process beside those of its stores, and those of one store.
+/// Files of a process beside those of its stores.
 const FILES_OF_PROCESS: u64 = 256;
-const FILES_OF_STORE: u64 = 64;
 /// File systems that forget, and those behind a network.
 const IN_MEMORY: [&str; 2] = ["tmpfs", "ramfs"];
 const REMOTE: [&str; 5] = ["nfs", "nfs4", "cifs", "smb3", "9p"];
@@ -178,7 +177,7 @@ fn open_files(limits: &str) -> Option<u64> {
 }
 
 fn files(limit: u64, partitions: i32) -> Option<Finding> {
-    let wanted = FILES_OF_PROCESS + FILES_OF_STORE * u64::try_from(partitions).unwrap_or_default();
+    let wanted = FILES_OF_PROCESS + u64::try_from(OPEN_FILES.saturating_mul(partitions)).unwrap_or_default();
     (limit < wanted).then(|| {
         let what = format!("a process of this user may open {limit} files; one that runs all {partitions} partitions wants up to {wanted}");
         Finding::note(FILES, what, format!("raise it: `ulimit -n {wanted}`, LimitNOFILE of the unit"))

@@ -2,16 +2,21 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tape_kafka::{Clients, Error, Isolation, Reader};
-use tape_service::Config;
+use tape_kafka::{Clients, Isolation};
+use tape_service::{Config, Failure};
 
 use super::Finding;
+use crate::gauges::Gauges;
 use crate::http;
+use crate::source::millis;
+use crate::span::{self, From};
 use crate::status::{self, ProcessReport, TaskReport};
 
 const ROLES: &str = "roles";
 const CLOCKS: &str = "clocks";
 const RECORDS: &str = "records";
+
+const REJECTED: &str = "tape_processor_rejected_records_total";
 
 /// How long Kafka may take for the first answer; without one there is nothing to look at here.
 const FIRST: Duration = Duration::from_secs(5);
@@ -54,10 +59,7 @@ pub(super) fn look(config: &Config, urls: &[String]) -> Vec<Finding> {
     if findings.is_empty() {
         findings.push(Finding::ok(ROLES, "processor and sink share out all partitions and keep up"));
     }
-    let newest = clients
-        .reader(Isolation::ReadUncommitted)
-        .and_then(|mut reader| newest(&mut reader, &config.topics.raw_trades))
-        .unwrap_or_default();
+    let newest = newest(&clients, &config.topics.raw_trades).unwrap_or_default();
     findings.extend(clocks(&Facts { config, now: now_ms(), tasks: &report.tasks, newest: &newest }));
     for ProcessReport { url, status, .. } in &report.processes {
         let Some(status) = status else { continue };
@@ -130,10 +132,12 @@ fn clocks(facts: &Facts<'_>) -> Vec<Finding> {
 
 /// What a processor has counted since its start.
 fn records(config: &Config, member: &str, page: &str) -> Vec<Finding> {
-    let sum = |name: &str| sum(page, name);
-    let (late, refused) =
-        (sum("tape_processor_late_records_total"), sum("tape_processor_rejected_records_total"));
-    let all = sum("tape_processor_records_total");
+    let counted = Gauges::parse(page);
+    let (all, late) =
+        (counted.sum("tape_processor_records_total"), counted.sum("tape_processor_late_records_total"));
+    let reasons = counted.by_label(REJECTED, "reason");
+    let most = reasons.iter().max_by(|(_, a), (_, b)| a.total_cmp(b)).map_or("unknown", |(reason, _)| reason);
+    let refused = counted.sum(REJECTED);
     let mut findings = Vec::new();
     let mut judge = |count: f64, what: &str, remedy: String| {
         let share = count / all.max(1.0);
@@ -156,7 +160,7 @@ fn records(config: &Config, member: &str, page: &str) -> Vec<Finding> {
     );
     judge(
         refused,
-        &format!("were refused, most as {}", largest(page).unwrap_or("unknown")),
+        &format!("were refused, most as {most}"),
         format!(
             "`tape tail {} --from earliest --limit 5` shows them; future_timestamp is a producer's clock that is fast, or a \
              broker's that is slow",
@@ -172,43 +176,18 @@ fn records(config: &Config, member: &str, page: &str) -> Vec<Finding> {
     findings
 }
 
-/// A counter over all its labels, in the text format of Prometheus.
-fn sum(page: &str, name: &str) -> f64 {
-    // An empty sum of floats is -0, which would be shown.
-    page.lines().filter_map(|line| value(line, name)).fold(0.0, |sum, (_, value)| sum + value)
-}
-
-/// The reason with which most records were refused.
-fn largest(page: &str) -> Option<&str> {
-    let values = page.lines().filter_map(|line| value(line, "tape_processor_rejected_records_total"));
-    let (labels, _) = values.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
-    labels.split('"').nth(1)
-}
-
-/// Labels and value of a line of this metric.
-fn value<'p>(line: &'p str, name: &str) -> Option<(&'p str, f64)> {
-    let rest = line.strip_prefix(name).filter(|rest| rest.starts_with([' ', '{']))?;
-    let (labels, value) = rest.rsplit_once(' ')?;
-    Some((labels, value.parse().ok()?))
-}
-
-/// Reads the last record of each partition.
-fn newest(reader: &mut Reader, topic: &str) -> Result<Vec<(i32, i64)>, Error> {
-    let mut ends = Vec::new();
-    for part in reader.partitions(topic, READ)? {
-        let (low, end) = reader.watermarks(&part, Isolation::ReadUncommitted, READ)?;
-        if end > low {
-            ends.push((part, end));
-        }
-    }
-    let starts: Vec<_> = ends.iter().map(|(part, end)| (part.clone(), end - 1)).collect();
-    reader.assign(&starts, READ)?;
+/// When the last record of each partition was appended.
+fn newest(clients: &Clients, topic: &str) -> Result<Vec<(i32, i64)>, Failure> {
+    let mut reader = clients.reader(Isolation::ReadUncommitted)?;
+    let mut starts = span::starts(&reader, topic, None, From::Earliest, Isolation::ReadUncommitted)?;
+    starts.retain(|start| start.end > start.from);
+    starts.iter_mut().for_each(|start| start.from = start.end - 1);
+    span::assign(&mut reader, &starts)?;
     let (mut found, deadline) = (Vec::new(), Instant::now() + READ);
-    while !ends.iter().all(|(part, end)| reader.caught_up(part, *end)) && Instant::now() < deadline {
-        reader.poll(ends.len(), Duration::from_millis(100), &mut |record| {
-            found.extend(
-                record.timestamp.filter(|_| record.log_append_time).map(|time| (record.partition, time)),
-            );
+    while !span::is_done(&reader, &starts) && Instant::now() < deadline {
+        span::poll(&mut reader, &mut |record| {
+            let appended = record.timestamp.filter(|_| record.log_append_time);
+            found.extend(appended.map(|time| (record.partition, time)));
         })?;
     }
     Ok(found)
@@ -216,10 +195,6 @@ fn newest(reader: &mut Reader, topic: &str) -> Result<Vec<(i32, i64)>, Error> {
 
 fn now_ms() -> i64 {
     millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn seconds(ms: i64) -> humantime::FormattedDuration {

@@ -8,9 +8,8 @@ use tape_db::vitals::{COUNTED_MAX, Recent};
 use tape_db::{Connection, Pool};
 use tape_kafka::{Admin, Clients};
 use tape_service::Config;
-use tape_service::config::Database;
 
-use crate::http;
+use crate::{database, http};
 
 /// How long Kafka, or the database, may take for all that is asked of it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -20,10 +19,10 @@ type Answer = Result<String, String>;
 pub(super) fn kafka(config: &Config) -> Answer {
     let admin = admin(config)?;
     let topics = &config.topics;
-    for topic in [&topics.raw_trades, &topics.aggregates, &topics.alerts, &topics.changelog] {
+    let count = partitions(&admin, &topics.raw_trades)?;
+    for topic in [&topics.aggregates, &topics.alerts, &topics.changelog] {
         partitions(&admin, topic)?;
     }
-    let count = partitions(&admin, &topics.raw_trades)?;
     Ok(format!("all partitions have a leader; {} has {count}", topics.raw_trades))
 }
 
@@ -42,20 +41,16 @@ fn partitions(admin: &Admin, topic: &str) -> Result<i32, String> {
 
 pub(super) fn database(config: &Config) -> Answer {
     with_database(config, async |connection, pool| {
-        let failed = |error: tape_db::Error| error.to_string();
-        let stored = tape_db::settings::read(&connection).await.map_err(failed)?;
-        tape_db::settings::check(stored, config, &pool).map_err(|failure| failure.to_string())?;
-        let schema = tape_db::schema::check(&connection, &pool).await.map_err(failed)?;
-        schema.map_err(|failure| failure.to_string())?;
-        let server = tape_db::layout::detect(&**connection).await.map_err(failed)?;
-        Ok(format!("{server}, schema {}", tape_db::schema::newest()))
+        if let Err(failure) = tape_db::schema::fits(connection, pool, config).await? {
+            return Ok(Err(failure.to_string()));
+        }
+        let server = tape_db::layout::detect(&***connection).await?;
+        Ok(Ok(format!("{server}, schema {}", tape_db::schema::newest())))
     })
 }
 
 pub(super) fn rows(config: &Config) -> Answer {
-    with_database(config, async |connection, _| {
-        judge(tape_db::vitals::recent(&connection).await.map_err(|error| error.to_string())?)
-    })
+    with_database(config, async |connection, _| Ok(judge(tape_db::vitals::recent(connection).await?)))
 }
 
 fn judge(Recent { rows, newest_end_age }: Recent) -> Answer {
@@ -74,18 +69,11 @@ fn judge(Recent { rows, newest_end_age }: Recent) -> Answer {
     }
 }
 
-/// Asks the database, within the time that is left for it.
-fn with_database(config: &Config, ask: impl AsyncFnOnce(Connection, Pool) -> Answer) -> Answer {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| error.to_string())?.block_on(async {
-        let database = Database { pool_max: 1, connect_timeout: PATIENCE, ..config.db.clone() };
-        let pool =
-            Pool::new(&database, &format!("{}-health", config.app_id)).map_err(|error| error.to_string())?;
-        let connection = pool.get().await.map_err(|error| format!("{}: {error}", pool.target()))?;
-        let target = pool.target().to_owned();
-        let asked = tokio::time::timeout(PATIENCE, ask(connection, pool)).await;
-        asked.unwrap_or_else(|_| Err(format!("{target}: no answer within {PATIENCE:?}")))
-    })
+fn with_database(
+    config: &Config,
+    question: impl AsyncFnOnce(&Connection, &Pool) -> Result<Answer, tape_db::Error>,
+) -> Answer {
+    database::ask(config, "health", PATIENCE, question).map_err(|unanswered| unanswered.what)?
 }
 
 pub(super) fn processor(config: &Config, url: Option<&str>) -> Answer {

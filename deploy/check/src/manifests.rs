@@ -36,9 +36,11 @@ pub struct Workload {
     pub document: Value,
 }
 
-/// The repository.
+/// The repository. Cargo says where when a test starts: a compiled-in path may be that of another checkout with the same target
+/// folder.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").expect("started by cargo");
+    Path::new(&here).join("../..")
 }
 
 /// The documents of a YAML text.

@@ -38,10 +38,10 @@ pub fn stop_budget(role: &str, transaction: u64) -> Option<u64> {
                         + seconds("sink/src/worker.rs", "ANSWER_TIMEOUT")
                         + seconds("sink/src/worker.rs", "CLOSE_TIMEOUT")
                 }
-                // A frame on its way, draining sockets, what was heard.
+                // A frame on its way, the goodbye, what was heard.
                 "produce" => {
                     seconds("producer/src/live/connection.rs", "SEND_TIMEOUT")
-                        + seconds("producer/src/session/settings.rs", "DRAIN_TIMEOUT")
+                        + seconds("producer/src/live/connection.rs", "FAREWELL")
                         + seconds("producer/src/publish.rs", "FLUSH_ON_STOP")
                 }
                 _ => return None,

@@ -1,4 +1,4 @@
-//! The process's own metrics, read back from their Prometheus text: the view shows what a dashboard would.
+//! Metrics of a role, read back from their Prometheus text: what is shown and judged is what a dashboard would show.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,9 @@ impl Gauges {
 
     /// Sum over all labels; 0 for a metric that is not there.
     pub(crate) fn sum(&self, name: &str) -> f64 {
-        self.of(name).iter().map(|(_, value)| value).filter(|value| value.is_finite()).sum()
+        let values = self.of(name).iter().map(|(_, value)| value).filter(|value| value.is_finite());
+        // The empty sum of floats is -0, which would be shown.
+        values.sum::<f64>() + 0.0
     }
 
     /// Value for each value of one label.
@@ -99,6 +101,7 @@ broken
             (gauges.sum("a_total"), gauges.sum("b"), gauges.sum("c"), gauges.sum("d")),
             (17.0, 1500.0, 0.0, 0.0)
         );
+        assert!(gauges.sum("d").is_sign_positive());
         let by_type: Vec<_> = gauges.by_label("a_total", "type").into_iter().collect();
         assert_eq!(by_type, [("x".to_owned(), 13.0), ("y".to_owned(), 4.0)]);
     }

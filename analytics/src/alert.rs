@@ -1,6 +1,6 @@
 //! Alert rules (contract, section 5): decided by the order of a symbol's records and nothing else.
 
-use std::sync::Arc;
+use smol_str::SmolStr;
 
 use crate::settings::{AlertSettings, BPS_WHOLE};
 
@@ -32,7 +32,7 @@ pub enum Signal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert {
     /// Symbol.
-    pub symbol: Arc<str>,
+    pub symbol: SmolStr,
     /// What it is about.
     pub kind: AlertKind,
     /// Direction.

@@ -1,12 +1,10 @@
 //! Closing windows: final rows and crosses in order of (window start, symbol), then deletion of what no window needs.
 
-use std::sync::Arc;
-
 use crate::alert::{Alert, AlertKind, AlertState, signal_of};
 use crate::row::{ClosedBy, measure, open_row};
 use crate::settings::Settings;
 use crate::state::{ClosedWindow, Dropped};
-use crate::symbol::SymbolState;
+use crate::symbol::{SymbolState, TOUCHED};
 use crate::task::{Effects, Task};
 
 /// A window to close.
@@ -37,9 +35,12 @@ impl Task {
         due.sort_unstable_by(|a, b| {
             (a.start, a.prefix).cmp(&(b.start, b.prefix)).then_with(|| symbol(a).cmp(symbol(b)))
         });
-        for Due { start, id, .. } in due {
-            self.symbols[id].close(start, by, revision, &self.settings, effects);
-            self.mark_dirty(id);
+        for due in due.chunks(TOUCHED) {
+            due.iter().for_each(|due| self.symbols[due.id].touch());
+            for &Due { start, id, .. } in due {
+                self.symbols[id].close(start, by, revision, &self.settings, effects);
+                self.mark_dirty(id);
+            }
         }
     }
 
@@ -79,7 +80,7 @@ impl SymbolState {
         if measures.side != measures.previous_side && measures.previous_side != 0 {
             let kind = if measures.side > 0 { AlertKind::GoldenCross } else { AlertKind::DeathCross };
             effects.alerts.push(Alert {
-                symbol: Arc::clone(&self.symbol),
+                symbol: self.symbol.clone(),
                 kind,
                 signal: signal_of(measures.side),
                 timestamp: start + settings.window_ms,
@@ -95,7 +96,7 @@ impl SymbolState {
         while self.panes.front().is_some_and(|live| live.start <= closed_until) {
             let live = self.panes.pop_front().expect("invariant: the front was just seen");
             if live.stored {
-                dropped.push(Dropped::Pane(Arc::clone(&self.symbol), live.start));
+                dropped.push(Dropped::Pane(self.symbol.clone(), live.start));
             }
         }
         if self.panes.is_empty() && self.facts.alerts != AlertState::default() {

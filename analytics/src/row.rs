@@ -1,6 +1,6 @@
 //! Output: a row of `stock-aggregates`, computed from the merge of a window's panes.
 
-use std::sync::Arc;
+use smol_str::SmolStr;
 
 use crate::alert::side_of;
 use crate::pane::Pane;
@@ -46,7 +46,7 @@ pub struct Bar {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Symbol.
-    pub symbol: Arc<str>,
+    pub symbol: SmolStr,
     /// Start, ms, inclusive.
     pub window_start: i64,
     /// End, ms, exclusive.
@@ -117,7 +117,7 @@ pub(crate) fn measure(start: i64, window: &Pane, earlier: &[ClosedWindow], setti
 
 /// The row of a window that is still open, revision 0. `newest` is the newest pane of the window, if it has records.
 pub(crate) fn open_row(
-    symbol: &Arc<str>,
+    symbol: &SmolStr,
     start: i64,
     window: &Pane,
     newest: Option<&Pane>,
@@ -125,7 +125,7 @@ pub(crate) fn open_row(
     settings: &Settings,
 ) -> Row {
     Row {
-        symbol: Arc::clone(symbol),
+        symbol: symbol.clone(),
         window_start: start,
         window_end: start + settings.window_ms,
         avg_price: measures.avg,

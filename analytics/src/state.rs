@@ -3,11 +3,13 @@
 //! State of a task = [`TaskMeta`] + one [`Pane`] per (symbol, pane start) + one [`SymbolFacts`] per symbol. Everything
 //! else (the running sums of the newest window, what is due) is derived from these on [`Restore::finish`].
 
+use smol_str::SmolStr;
+
 use crate::alert::AlertState;
 use crate::clock::Clock;
 use crate::pane::Pane;
 use crate::settings::Settings;
-use crate::symbol::{LivePane, SymbolState};
+use crate::symbol::{LivePane, SymbolState, TOUCHED};
 use crate::task::Task;
 
 /// State that belongs to the task as a whole.
@@ -73,8 +75,8 @@ pub enum Change<'a> {
 /// A stored value whose owner is gone from memory.
 #[derive(Debug)]
 pub(crate) enum Dropped {
-    Facts(std::sync::Arc<str>),
-    Pane(std::sync::Arc<str>, i64),
+    Facts(SmolStr),
+    Pane(SmolStr, i64),
 }
 
 impl Task {
@@ -92,12 +94,17 @@ impl Task {
                 Dropped::Pane(symbol, start) => report(Change::Pane { symbol: &symbol, start, pane: None }),
             }
         }
-        for id in self.dirty.drain(..) {
-            // A symbol may have been dropped since, and its id given to another one: its flag decides.
-            if let Some(state) = self.symbols.get_mut(id).filter(|state| state.dirty) {
-                state.drain(&mut report);
+        let symbols = &mut self.symbols;
+        for ids in self.dirty.chunks(TOUCHED) {
+            ids.iter().filter_map(|&id| symbols.get(id)).for_each(SymbolState::touch);
+            for &id in ids {
+                // A symbol may have been dropped since, and its id given to another one: its flag decides.
+                if let Some(state) = symbols.get_mut(id).filter(|state| state.dirty) {
+                    state.drain(&mut report);
+                }
             }
         }
+        self.dirty.clear();
     }
 }
 

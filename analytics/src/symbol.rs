@@ -1,13 +1,17 @@
 //! One symbol of a task: its live panes, its facts, and the running sums of its newest window.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+
+use smol_str::SmolStr;
 
 use crate::pane::{Pane, Print, later};
 use crate::rounding::average;
 use crate::settings::Settings;
 use crate::state::SymbolFacts;
 use crate::trade::Trade;
+
+/// So many symbols are touched ahead: more than a core can wait for at once is of no use.
+pub(crate) const TOUCHED: usize = 16;
 
 /// A pane with at least one open window.
 #[derive(Debug)]
@@ -49,7 +53,7 @@ pub(crate) struct Placed {
 
 #[derive(Debug)]
 pub(crate) struct SymbolState {
-    pub(crate) symbol: Arc<str>,
+    pub(crate) symbol: SmolStr,
     /// Ascending by start; sparse, so a quiet symbol costs what it holds.
     pub(crate) panes: VecDeque<LivePane>,
     pub(crate) newest: Newest,
@@ -65,7 +69,7 @@ pub(crate) struct SymbolState {
 }
 
 impl SymbolState {
-    pub(crate) fn new(symbol: Arc<str>) -> Self {
+    pub(crate) fn new(symbol: SmolStr) -> Self {
         SymbolState {
             symbol,
             panes: VecDeque::new(),
@@ -77,6 +81,14 @@ impl SymbolState {
             changed: false,
             restored: false,
         }
+    }
+
+    /// Reads what a look at all panes will need. A symbol lies in several places of memory, so one that was not used for long
+    /// costs several waits, one after the other; those of several symbols touched in a row pass at the same time.
+    pub(crate) fn touch(&self) {
+        let panes = self.panes.iter().fold(0, |sum, live| sum ^ live.start ^ live.pane.records.cast_signed());
+        let closed = self.facts.closed.first().map_or(0, |window| window.start);
+        std::hint::black_box(panes ^ closed);
     }
 
     /// Start of the latest live pane.
@@ -115,6 +127,9 @@ impl SymbolState {
     pub(crate) fn windows(&self, after: i64, until: i64, settings: &Settings) -> Vec<i64> {
         let (mut starts, mut next) = (Vec::new(), after.saturating_add(settings.slide_ms));
         for live in &self.panes {
+            if next > until {
+                break;
+            }
             let mut start = next.max(live.start - settings.last_pane_ms());
             while start <= live.start.min(until) {
                 starts.push(start);

@@ -4,9 +4,9 @@
 //! drop it as late → judge breakout, then high volume. A rejected record changes nothing.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use slab::Slab;
+use smol_str::SmolStr;
 
 use crate::alert::{Alert, AlertKind, AlertState, Signal};
 use crate::clock::Clock;
@@ -86,7 +86,7 @@ pub struct Task {
     recent: i64,
     pub(crate) clock: Clock,
     pub(crate) generation: u32,
-    pub(crate) ids: HashMap<Arc<str>, usize, foldhash::fast::RandomState>,
+    pub(crate) ids: HashMap<SmolStr, usize, foldhash::fast::RandomState>,
     pub(crate) symbols: Slab<SymbolState>,
     /// Symbols with something to commit.
     pub(crate) dirty: Vec<usize>,
@@ -270,8 +270,8 @@ impl Task {
     }
 
     fn insert(&mut self, symbol: &str) -> usize {
-        let symbol: Arc<str> = symbol.into();
-        let id = self.symbols.insert(SymbolState::new(Arc::clone(&symbol)));
+        let symbol = SmolStr::new(symbol);
+        let id = self.symbols.insert(SymbolState::new(symbol.clone()));
         self.ids.insert(symbol, id);
         id
     }
@@ -282,7 +282,7 @@ impl SymbolState {
     fn judge(&mut self, trade: &Trade<'_>, placed: &Placed, settings: &Settings, effects: &mut Effects) {
         let rules = &settings.alerts;
         let alert = |kind, signal, current_price, window_avg| Alert {
-            symbol: Arc::clone(&self.symbol),
+            symbol: self.symbol.clone(),
             kind,
             signal,
             timestamp: trade.event_time,

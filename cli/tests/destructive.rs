@@ -181,6 +181,18 @@ fn an_input_made_anew() {
     is_healed(&bench, &all);
 }
 
+/// Input and changelog grown together fit each other; that symbols lie elsewhere now, only the state tells.
+#[test]
+fn partitions_that_came_while_nobody_looked() {
+    let (bench, inputs) = stopped("grown", 67);
+    let topics = bench.config(&[]).topics.clone();
+    for topic in [&topics.raw_trades, &topics.changelog] {
+        bench.admin.grow(topic, 4, ASK).expect("grown");
+    }
+    is_refused(&bench, &["task ", &topics.raw_trades, "has 4 partitions now, it had 3 when the state was written"]);
+    is_healed(&bench, &inputs);
+}
+
 /// State without the offsets that belong to it.
 #[test]
 fn offsets_of_a_group_that_are_gone() {

@@ -44,7 +44,7 @@ pub(crate) use offsets::{LogEnd, known_end, list_offsets};
 pub(crate) use topics::{alter_topic, topic_id};
 
 use calls::Event;
-use message::fetched;
+use message::{fetched, prefetch};
 
 /// The consumer behind groups, readers and probes.
 pub(crate) type Consumer = BaseConsumer<ConsumerEvents>;
@@ -55,6 +55,10 @@ const ANSWER_GRACE: Duration = Duration::from_secs(1);
 /// Most messages of one batch. Taking one out touches it, and so do reading and destroying it: a batch should
 /// still be in the processor's caches when that is over.
 const BATCH_MAX: usize = 256;
+
+/// The value of a message so far ahead is asked for while another one is read: librdkafka's thread has just written it, and
+/// the first look at it would wait for the other core.
+const AHEAD: usize = 3;
 
 /// librdkafka's time-outs are whole milliseconds; a wait that is not zero must not become zero.
 pub(crate) fn millis(timeout: Duration) -> c_int {
@@ -243,6 +247,10 @@ impl Batch<'_> {
         }
         let message = self.messages[self.next];
         self.next += 1;
+        if let Some(&later) = self.messages[..self.filled].get(self.next + AHEAD) {
+            // SAFETY: as below, a message that is not handed out yet is alive.
+            unsafe { prefetch(later) }
+        }
         // SAFETY: librdkafka filled the first `filled` places with live messages, and each is destroyed only after
         // `next` has passed it.
         let (topic, err) = unsafe { ((*message).rkt, ptr::addr_of!((*message).err).cast::<i32>().read()) };

@@ -125,6 +125,7 @@ pub(crate) fn meta_value(
         generation: meta.generation,
         input_id: ids.input.map(|id| id.0),
         changelog_id: ids.changelog.map(|id| id.0),
+        partitions: ids.partitions,
     }
 }
 

@@ -22,6 +22,8 @@ const MAX_POLL_INTERVAL: Duration = Duration::from_secs(300);
 pub(crate) struct TopicIds {
     pub(crate) input: Option<TopicId>,
     pub(crate) changelog: Option<TopicId>,
+    /// Partitions of the input: with another number, symbols lie elsewhere.
+    pub(crate) partitions: Option<u32>,
 }
 
 /// Shared facts of a process.

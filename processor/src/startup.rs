@@ -33,13 +33,20 @@ pub(crate) fn check_topics(
     Ok(None)
 }
 
-/// Which topics input and changelog are; one that does not exist has no id.
+/// Which topics input and changelog are; one that does not exist has no id and no partitions.
 pub(crate) fn topic_ids(config: &Config, admin: &Admin) -> Result<TopicIds, Error> {
-    let ask = |name: &str| match admin.partition_count(name, ASK_TIMEOUT)? {
+    let count = |name: &str| admin.partition_count(name, ASK_TIMEOUT);
+    let id = |name: &str, count: Option<i32>| match count {
         Some(_) => admin.topic_id(name, ASK_TIMEOUT),
         None => Ok(None),
     };
-    Ok(TopicIds { input: ask(&config.topics.raw_trades)?, changelog: ask(&config.topics.changelog)? })
+    let (input, changelog) = (&config.topics.raw_trades, &config.topics.changelog);
+    let partitions = count(input)?;
+    Ok(TopicIds {
+        input: id(input, partitions)?,
+        changelog: id(changelog, count(changelog)?)?,
+        partitions: partitions.and_then(|count| u32::try_from(count).ok()),
+    })
 }
 
 fn mistakes(config: &Config, admin: &Admin) -> Result<Vec<String>, Error> {

@@ -67,7 +67,7 @@ impl Watched {
             ))),
             _ if found.partitions != known.partitions => Err(Failure::Config(format!(
                 "topic {name} has {} partitions now, it had {} when the processor started: symbols have moved away from their state; \
-                 `tape rescale`, or start over with `tape reset`",
+                 start over with `tape reset`",
                 found.partitions, known.partitions
             ))),
             _ => Ok(()),

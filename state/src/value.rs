@@ -15,8 +15,9 @@ use crate::error::CodecError;
 /// The version byte in front of panes and symbols as this program writes them, and the newest one it reads.
 pub const VALUE_VERSION: u8 = 1;
 
-/// The same of a [`MetaValue`]. Version 2 added the ids of the topics; version 1, without them, is still read.
-pub const META_VERSION: u8 = 2;
+/// The same of a [`MetaValue`]. Version 2 added the ids of the topics, version 3 the number of partitions; both older ones are
+/// still read.
+pub const META_VERSION: u8 = 3;
 
 /// Most closed windows that a symbol keeps: one for each slide of the longest window (K ≤ 1,440).
 pub const MAX_CLOSED_WINDOWS: usize = 1_440;
@@ -114,6 +115,46 @@ pub struct MetaValue {
     pub input_id: Option<[u8; 16]>,
     /// The changelog topic that this state belongs to, by the id that Kafka gave it; none: nobody knew.
     pub changelog_id: Option<[u8; 16]>,
+    /// Partitions of the input, over which its symbols were spread by their hash. Another number needs `tape reset`; none: nobody
+    /// knew.
+    pub partitions: Option<u32>,
+}
+
+/// A [`MetaValue`] of version 2.
+#[derive(Decode)]
+struct MetaValue2 {
+    stream_time: Option<i64>,
+    watermark: Option<i64>,
+    window_ms: i64,
+    slide_ms: i64,
+    generation: u32,
+    input_id: Option<[u8; 16]>,
+    changelog_id: Option<[u8; 16]>,
+}
+
+impl From<MetaValue2> for MetaValue {
+    fn from(old: MetaValue2) -> Self {
+        let MetaValue2 {
+            stream_time,
+            watermark,
+            window_ms,
+            slide_ms,
+            generation,
+            input_id,
+            changelog_id,
+        } = old;
+        let partitions = None;
+        MetaValue {
+            stream_time,
+            watermark,
+            window_ms,
+            slide_ms,
+            generation,
+            input_id,
+            changelog_id,
+            partitions,
+        }
+    }
 }
 
 /// A [`MetaValue`] of version 1.
@@ -129,15 +170,7 @@ struct MetaValue1 {
 impl From<MetaValue1> for MetaValue {
     fn from(old: MetaValue1) -> Self {
         let MetaValue1 { stream_time, watermark, window_ms, slide_ms, generation } = old;
-        MetaValue {
-            stream_time,
-            watermark,
-            window_ms,
-            slide_ms,
-            generation,
-            input_id: None,
-            changelog_id: None,
-        }
+        MetaValue { stream_time, watermark, window_ms, slide_ms, generation, ..MetaValue::default() }
     }
 }
 
@@ -180,7 +213,7 @@ macro_rules! stored {
 
 stored!(PaneValue, newest VALUE_VERSION);
 stored!(SymbolValue, newest VALUE_VERSION);
-stored!(MetaValue, newest META_VERSION, 1 as MetaValue1);
+stored!(MetaValue, newest META_VERSION, 1 as MetaValue1, 2 as MetaValue2);
 
 /// Appends a value. It is built in a buffer that does not grow, unless it has many windows: field by field, a `Vec` would ask
 /// for room before each.

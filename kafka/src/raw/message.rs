@@ -52,6 +52,27 @@ pub(super) unsafe fn fetched<'a>(
     Fetched::Record(Record::native(bare, MessageHeaders { message, _message: PhantomData }))
 }
 
+/// Asks for the first lines of a message's value, if the processor has an instruction for it.
+///
+/// # Safety
+/// `message` is alive.
+pub(super) unsafe fn prefetch(message: *const sys::rd_kafka_message_t) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        const LINE: usize = 64;
+        const LINES: usize = 4;
+        // SAFETY: the caller keeps the message alive; plain fields are read.
+        let (start, length) = unsafe { ((*message).payload.cast::<i8>(), (*message).len) };
+        for line in 0..LINES.min(length.div_ceil(LINE)) {
+            // SAFETY: a hint; no address is read for it.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(line * LINE)) }
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = message;
+}
+
 /// Bytes of a message; a null pointer is a null key or value, an empty one is not.
 ///
 /// # Safety

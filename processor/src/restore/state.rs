@@ -107,6 +107,13 @@ pub(super) fn check(
                 TopicId(*known)
             ))
         }
+        Some(MetaValue { partitions: Some(known), .. }) if context.ids().partitions.is_some_and(|now| now != *known) => {
+            refuse(format!(
+                "task {partition}: {input} has {} partitions now, it had {known} when the state was written: symbols have moved away \
+                 from their state; start over with `tape reset`",
+                context.ids().partitions.unwrap_or_default()
+            ))
+        }
         Some(_) if !resumes && exactly_once => refuse(format!(
             "task {partition}: there is state in {changelog} but no committed offset: the group's offsets were deleted or \
              expired; start over with `tape reset`"

@@ -1,6 +1,6 @@
 //! How long a commit waits for more records.
 //!
-//! Who is at the end of the input waits for results: a commit each `COMMIT_INTERVAL`. Who is far behind waits for none, and
+//! Who is at the end of the input waits for results: a commit as soon as there is one, each `COMMIT_INTERVAL` at most. Who is far behind waits for none, and
 //! dear is then what a commit costs by itself: a transaction, a changelog record for each pane touched since the last one. So
 //! with a backlog the wait doubles from commit to commit. It starts small again after each start and each recovery: the first
 //! results after a crash come soon.

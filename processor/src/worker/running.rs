@@ -21,6 +21,9 @@ const IDLE_ASK_INTERVAL: Duration = Duration::from_secs(1);
 /// time that a transaction needs.
 const OUTBOX_RECORDS_MAX: usize = 250_000;
 const OUTBOX_BYTES_MAX: usize = 64 << 20;
+/// A commit that shows nothing waits so long: nobody sees when it comes, and each one costs the broker a transaction. As long as
+/// Kafka Streams waits by default.
+const QUIET_WAIT: Duration = Duration::from_millis(100);
 /// A task that is behind the end of its input by more records than this has a backlog.
 const BACKLOG: i64 = 10_000;
 /// Wait for records while a restore goes on.
@@ -66,14 +69,25 @@ impl<W: World> Worker<W> {
         Ok(())
     }
 
-    /// When the records taken so far must be committed. Whether there is a backlog is asked only when the interval is over.
+    /// When the records taken so far must be committed: with a result that somebody waits for as soon as the interval since
+    /// the last commit is over, else after [`QUIET_WAIT`]. Whether there is a backlog is asked only then.
     fn commit_deadline(&mut self, now: Instant) -> Option<Instant> {
-        let since = self.uncommitted_since?;
-        let deadline = since + self.context.commit_interval;
+        let (since, interval) = (self.uncommitted_since?, self.context.commit_interval);
+        let deadline = match self.has_results() {
+            true => self.last_commit.map_or(since, |last| last + interval),
+            false => since + interval.max(QUIET_WAIT),
+        };
         if now < deadline || !self.has_backlog() {
             return Some(deadline);
         }
         Some(since + self.pace.wait())
+    }
+
+    /// The next commit shows something.
+    fn has_results(&self) -> bool {
+        let shows_rows =
+            self.context.trigger_interval.is_zero() && self.context.output_mode != OutputMode::Append;
+        shows_rows || !self.outbox.is_empty()
     }
 
     fn has_backlog(&mut self) -> bool {
@@ -211,11 +225,12 @@ impl<W: World> Worker<W> {
                 &self.context.settings,
             )
             .map_err(Trouble::Commit)?;
+        let now = self.context.world.now();
         self.uncommitted_since = None;
+        self.last_commit = Some(now);
         let backlog = self.has_backlog();
         self.pace.committed(backlog);
         self.counts.changelog_records += committed.changelog_records;
-        let now = self.context.world.now();
         self.counts.report(now.duration_since(started), &committed.phases);
         for partition in committed.partitions {
             if let Some(task) = self.tasks.get_mut(&partition) {

@@ -99,6 +99,7 @@ fn golden_bytes_of_version_1_meta() {
         generation: 1,
         input_id: None,
         changelog_id: None,
+        partitions: None,
     };
     check_reads!(
         MetaValue,
@@ -114,7 +115,7 @@ fn golden_bytes_of_version_1_meta() {
 
 #[test]
 fn golden_bytes_of_version_2_meta() {
-    check_golden!(MetaValue, MetaValue::default(), &[2, 0, 0, 0, 0, 0, 0, 0]);
+    check_reads!(MetaValue, MetaValue::default(), &[2, 0, 0, 0, 0, 0, 0, 0]);
     let meta = MetaValue {
         stream_time: Some(1_704_931_200_000),
         watermark: None,
@@ -123,8 +124,9 @@ fn golden_bytes_of_version_2_meta() {
         generation: 300,
         input_id: Some([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 251]),
         changelog_id: Some([255; 16]),
+        partitions: None,
     };
-    check_golden!(
+    check_reads!(
         MetaValue,
         meta,
         &[
@@ -140,12 +142,38 @@ fn golden_bytes_of_version_2_meta() {
 }
 
 #[test]
+fn golden_bytes_of_version_3_meta() {
+    check_golden!(MetaValue, MetaValue::default(), &[3, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let meta = MetaValue {
+        stream_time: None,
+        watermark: Some(1_704_931_140_000),
+        window_ms: 300_000,
+        slide_ms: 60_000,
+        generation: 2,
+        input_id: None,
+        changelog_id: Some([7; 16]),
+        partitions: Some(300),
+    };
+    check_golden!(
+        MetaValue,
+        meta,
+        &[
+            3, 0, 1, 253, 64, 67, 161, 235, 25, 3, 0, 0, // watermark
+            252, 192, 39, 9, 0, 252, 192, 212, 1, 0, // window, slide
+            2, 0, // generation, id of the input
+            1, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, // id of the changelog
+            1, 251, 44, 1, // partitions
+        ]
+    );
+}
+
+#[test]
 fn another_version_is_told_apart_from_damage() {
     let newer = MetaValue::decode(&[META_VERSION + 1, 1, 2, 3]).unwrap_err();
-    assert_eq!(newer, CodecError::Newer { found: 3, known: 2 });
+    assert_eq!(newer, CodecError::Newer { found: 4, known: 3 });
     assert_eq!(
         newer.to_string(),
-        "written by a newer version of tape (format 3, this one reads up to 2); use that version or `tape reset`"
+        "written by a newer version of tape (format 4, this one reads up to 3); use that version or `tape reset`"
     );
     assert_eq!(PaneValue::decode(&[255; 100_000]), Err(CodecError::Newer { found: 255, known: 1 }));
     assert_eq!(PaneValue::decode(&[]), Err(CodecError::Malformed("empty value")));
@@ -236,9 +264,9 @@ fn symbol() -> impl Strategy<Value = SymbolValue> {
 }
 
 fn meta() -> impl Strategy<Value = MetaValue> {
-    let ids = any::<(Option<[u8; 16]>, Option<[u8; 16]>)>();
-    (any::<(Option<i64>, Option<i64>, i64, i64, u32)>(), ids).prop_map(
-        |((stream_time, watermark, window_ms, slide_ms, generation), (input_id, changelog_id))| MetaValue {
+    let topics = any::<(Option<[u8; 16]>, Option<[u8; 16]>, Option<u32>)>();
+    (any::<(Option<i64>, Option<i64>, i64, i64, u32)>(), topics).prop_map(
+        |((stream_time, watermark, window_ms, slide_ms, generation), (input_id, changelog_id, partitions))| MetaValue {
             stream_time,
             watermark,
             window_ms,
@@ -246,6 +274,7 @@ fn meta() -> impl Strategy<Value = MetaValue> {
             generation,
             input_id,
             changelog_id,
+            partitions,
         },
     )
 }

@@ -107,7 +107,7 @@ pub(super) static PROCESSOR: &[Setting] = &[
         "COMMIT_INTERVAL",
         Duration { min: 1, max: MINUTE },
         Is("20ms"),
-        "How often results, state and offsets are committed together; while the input is more than 10,000 records behind, the wait doubles from commit to commit, up to 3s. Shorter than `KAFKA_TRANSACTION_TIMEOUT`.",
+        "Least time between two commits of results, with the state and offsets that belong to them; the first result after a pause is committed at once. Without results state and offsets wait for 100ms, if that is longer; while the input is more than 10,000 records behind, the wait doubles from commit to commit, up to 3s. Shorter than `KAFKA_TRANSACTION_TIMEOUT`.",
     ),
     open(
         "PROCESSING_GUARANTEE",

@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export MINUTES ?= 2
 export SEED ?=
-.PHONY: help up down status deploy-check manifests fuzz bench bench-quick bench-backtest bench-counts bench-micro chaos chaos-mutations demo test check fmt deny promtool build install servers stop clean-local
+.PHONY: help up down status deploy-check manifests pods fuzz bench bench-quick bench-backtest bench-counts bench-micro chaos chaos-mutations demo test check fmt deny promtool build install servers stop clean-local
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -60,6 +60,9 @@ deploy-check: ## image, compose files, systemd units and every setting that they
 manifests: build ## the manifests of deploy/k8s: schemas, checkov, our own rules; no cluster (fetches tools, 400 MB, once)
 	@deploy/local/manifests.sh
 
+pods: build ## the pods of deploy/k8s as processes, confined and probed as the manifests say, through a restore of two minutes; needs root; five minutes
+	@deploy/local/pods.sh
+
 bench: build ## tape beside Kafka Streams and Flink on a real Kafka: throughput, latency, recovery, growth; tens of minutes on a machine with nothing else to do
 	@bench/run.sh
 
@@ -91,5 +94,5 @@ stop: ## stops the servers of the demo and keeps their data
 
 clean-local: ## stops the local servers and deletes all their data (keeps the downloaded Kafka)
 	@[ ! -d .local/up ] || deploy/local/up.sh stop
-	@for dir in .local/up .local/demo* .local/test-* .local/chaos-*/servers .local/chaos-*/*/servers .local/bench-*/servers; do [ ! -d "$$dir" ] || deploy/local/servers.sh remove "$$dir"; done
+	@for dir in .local/up .local/demo* .local/test-* .local/pods-* .local/chaos-*/servers .local/chaos-*/*/servers .local/bench-*/servers; do [ ! -d "$$dir" ] || deploy/local/servers.sh remove "$$dir"; done
 	@rm -rf .local/chaos-* .local/bench-*

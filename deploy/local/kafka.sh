@@ -13,6 +13,8 @@
 # KAFKA_GROUP_DELAY_MS (default 0): how long a new group waits for more members before it shares the partitions out.
 # KAFKA_PROXIES="PORT:ADVERTISED …": more ports to listen on, each telling its clients to come back by the other port, where
 # a proxy stands: what a proxy cuts or slows down stays cut and slow. Give it at every start.
+# KAFKA_SECURE=1: one more port with TLS and log-in by SCRAM-SHA-512, and rights that count there, as the brokers of deploy/k8s have
+# them: KAFKA_SECURE_SERVERS and the certificate KAFKA_SECURE_CA in DIR/env. Who comes by the plain port may do everything.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 . "$here/process.sh"
@@ -63,6 +65,7 @@ choose_ports() {
         -e "s|^group.initial.rebalance.delay.ms=.*|group.initial.rebalance.delay.ms=${KAFKA_GROUP_DELAY_MS:-0}|" \
         "$here/kafka/server.properties" >"$home/server.properties"
     add_proxies
+    [ -z "${KAFKA_SECURE:-}" ] || add_secure
 }
 
 add_proxies() {
@@ -73,6 +76,34 @@ add_proxies() {
             -e "s|^advertised.listeners=.*|&,$name://127.0.0.1:${pair#*:}|" \
             -e "s|^listener.security.protocol.map=.*|&,$name:PLAINTEXT|" "$home/server.properties"
     done
+}
+
+# The certificate signs itself, so that it is its own authority. The password of the key store is no secret: the key is not worth one.
+add_secure() {
+    local port='' store=$home/secure.p12
+    [ ! -s "$home/secure-port" ] || read -r port <"$home/secure-port"
+    while [ -z "$port" ] || ! port_becomes_free "$port"; do port=$(free_port); done
+    printf '%s\n' "$port" >"$home/secure-port"
+    if [ ! -s "$home/ca.crt" ]; then
+        rm -f "$store"
+        "$(dirname "$java")/keytool" -genkeypair -alias broker -keyalg EC -validity 3650 -dname CN=localhost -ext san=ip:127.0.0.1,dns:localhost \
+            -storetype PKCS12 -keystore "$store" -storepass local-broker >"$home/keytool.log" 2>&1 ||
+            fail "keytool could not make a certificate" "$home/keytool.log"
+        "$(dirname "$java")/keytool" -exportcert -rfc -alias broker -keystore "$store" -storepass local-broker >"$home/ca.crt" 2>>"$home/keytool.log" ||
+            fail "keytool could not write the certificate" "$home/keytool.log"
+    fi
+    sed -i -e "s|^listeners=.*|&,SECURE://127.0.0.1:$port|" -e "s|^advertised.listeners=.*|&,SECURE://127.0.0.1:$port|" \
+        -e "s|^listener.security.protocol.map=.*|&,SECURE:SASL_SSL|" "$home/server.properties"
+    cat >>"$home/server.properties" <<SECURE
+
+listener.name.secure.ssl.keystore.location=$store
+listener.name.secure.ssl.keystore.type=PKCS12
+listener.name.secure.ssl.keystore.password=local-broker
+listener.name.secure.sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.secure.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+SECURE
 }
 
 run_java() { "$java" -Xmx256m -Dlog4j2.configurationFile="$here/kafka/log4j2.properties" \
@@ -118,6 +149,8 @@ start() {
         exit 1
     fi
     printf 'export KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:%s\n' "$port" >"$home/env"
+    [ -z "${KAFKA_SECURE:-}" ] || printf 'export %s\n' "KAFKA_SECURE_SERVERS=127.0.0.1:$(cat "$home/secure-port")" \
+        "$(printf 'KAFKA_SECURE_CA=%q' "$home/ca.crt")" >>"$home/env"
     write_env "$dir"
     say "Kafka $version serves at 127.0.0.1:$port (pid $STARTED_PID, $((SECONDS - started)) s)"
 }

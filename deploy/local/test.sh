@@ -2,7 +2,7 @@
 # `make test`: everything that must be true of a commit, from a clean clone, on Debian or Ubuntu with git and Rust.
 #
 # 1. installs what is missing   2. format   3. rules of Prometheus (promtool.sh)   4. clippy, warnings are errors   5. builds the
-# tests, and holds deploy/ against the new program (make deploy-check, make manifests)   6. starts a real Kafka, a real PostgreSQL and a small TimescaleDB
+# tests, and holds deploy/ against the new program (make deploy-check, make manifests, make pods)   6. starts a real Kafka, a real PostgreSQL and a small TimescaleDB
 # in .local/test-PID   7. runs all tests with their settings in the environment   8. stops the servers by pid, also after a failure or Ctrl-C   9. two minutes of faults, and two
 # processors that commit in a wrong order, on servers of their own (chaos.sh). After a failure the folder with the logs is kept;
 # the next run removes it, and stops what a killed run left behind.
@@ -68,6 +68,7 @@ step "Deployment"
 if [ "$(uname -sm)" = "Linux x86_64" ]; then
     make deploy-check
     "$here/manifests.sh"
+    "$here/pods.sh"
 else
     say "Left out: its programs are for Linux on x86-64"
 fi

@@ -8,6 +8,8 @@
 //! | `program` | what the `tape` binary says of settings and arguments |
 //! | `source` | constants of the code that manifests depend on |
 //!
+//! `tests/pods.rs` starts the pods as processes and watches them (`deploy/local/pods.sh`).
+//!
 //! A rule that never objects is worth nothing: `tests/mutations.rs` breaks a manifest for each.
 
 pub mod manifests;

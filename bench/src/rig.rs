@@ -41,7 +41,11 @@ impl Rig {
         let folder = fs::canonicalize(folder)?;
         // `bench/run.sh` starts it in the repository; a compiled-in path may be that of another checkout with the same target folder.
         let root = fs::canonicalize(".")?;
-        ensure!(root.join("bench/peers").is_dir(), "{} is not the repository: start bench/run.sh", root.display());
+        ensure!(
+            root.join("bench/peers").is_dir(),
+            "{} is not the repository: start bench/run.sh",
+            root.display()
+        );
         let servers = folder.join("servers");
         script("servers.sh", "remove", &servers)?;
         for leftover in ["state", "logs"] {

@@ -189,7 +189,10 @@ fn partitions_that_came_while_nobody_looked() {
     for topic in [&topics.raw_trades, &topics.changelog] {
         bench.admin.grow(topic, 4, ASK).expect("grown");
     }
-    is_refused(&bench, &["task ", &topics.raw_trades, "has 4 partitions now, it had 3 when the state was written"]);
+    is_refused(
+        &bench,
+        &["task ", &topics.raw_trades, "has 4 partitions now, it had 3 when the state was written"],
+    );
     is_healed(&bench, &inputs);
 }
 

@@ -65,7 +65,11 @@ impl Recomputation {
     /// [`CodecError::Unstorable`] for a state that the processor could not have written either.
     pub fn state(mut self, known: &MetaValue) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, CodecError> {
         let id = |id: Option<[u8; 16]>| id.map(kafka::TopicId);
-        let ids = TopicIds { input: id(known.input_id), changelog: id(known.changelog_id), partitions: known.partitions };
+        let ids = TopicIds {
+            input: id(known.input_id),
+            changelog: id(known.changelog_id),
+            partitions: known.partitions,
+        };
         let mut changes = StateBatch::new(ids);
         changes.stage(&mut self.task, &self.settings)?;
         let kept = changes.entries().filter_map(|(key, value)| Some((key.to_vec(), value?.to_vec())));

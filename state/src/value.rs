@@ -134,15 +134,8 @@ struct MetaValue2 {
 
 impl From<MetaValue2> for MetaValue {
     fn from(old: MetaValue2) -> Self {
-        let MetaValue2 {
-            stream_time,
-            watermark,
-            window_ms,
-            slide_ms,
-            generation,
-            input_id,
-            changelog_id,
-        } = old;
+        let MetaValue2 { stream_time, watermark, window_ms, slide_ms, generation, input_id, changelog_id } =
+            old;
         let partitions = None;
         MetaValue {
             stream_time,

@@ -107,7 +107,9 @@ pub(super) fn check(
                 TopicId(*known)
             ))
         }
-        Some(MetaValue { partitions: Some(known), .. }) if context.ids().partitions.is_some_and(|now| now != *known) => {
+        Some(MetaValue { partitions: Some(known), .. })
+            if context.ids().partitions.is_some_and(|now| now != *known) =>
+        {
             refuse(format!(
                 "task {partition}: {input} has {} partitions now, it had {known} when the state was written: symbols have moved away \
                  from their state; start over with `tape reset`",

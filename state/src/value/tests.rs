@@ -266,7 +266,10 @@ fn symbol() -> impl Strategy<Value = SymbolValue> {
 fn meta() -> impl Strategy<Value = MetaValue> {
     let topics = any::<(Option<[u8; 16]>, Option<[u8; 16]>, Option<u32>)>();
     (any::<(Option<i64>, Option<i64>, i64, i64, u32)>(), topics).prop_map(
-        |((stream_time, watermark, window_ms, slide_ms, generation), (input_id, changelog_id, partitions))| MetaValue {
+        |(
+            (stream_time, watermark, window_ms, slide_ms, generation),
+            (input_id, changelog_id, partitions),
+        )| MetaValue {
             stream_time,
             watermark,
             window_ms,

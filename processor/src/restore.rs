@@ -222,21 +222,23 @@ fn prepare<W: World>(
 ) -> Result<Replaying<W::Store>, Hitch<W::Store>> {
     let input = Part::new(Arc::clone(&tools.context.input), partition);
     let parts = [input, Part::new(Arc::clone(&tools.context.changelog), partition)];
+    // The store first: while it is ours nobody moves it on, so what it has read lies before an end that is asked for now. We may
+    // stand still at any moment, and another worker of this process may have had the task meanwhile.
+    let mut store = match store {
+        Some(store) => store,
+        None => Box::new(tools.context.world.open_store(partition)?),
+    };
     let (range, (low, high)) = match ranges(&parts, &tools.context.world) {
         Ok([input, changelog]) => (input, changelog),
-        Err(error) => return Err(Hitch::Kafka(error, store)),
+        Err(error) => return Err(Hitch::Kafka(error, Some(store))),
     };
     let [input, changelog] = parts;
     let (next_offset, committed) = match input_offset(&input, committed, range, tools) {
         Ok(found) => found.map_err(Hitch::Stop)?,
-        Err(error) => return Err(Hitch::Kafka(error, store)),
-    };
-    let mut store = match store {
-        Some(store) => *store,
-        None => tools.context.world.open_store(partition)?,
+        Err(error) => return Err(Hitch::Kafka(error, Some(store))),
     };
     let mut wiped = None;
-    let from = match state::plan(partition, &store, (low, high), tools.context)? {
+    let from = match state::plan(partition, &*store, (low, high), tools.context)? {
         Plan::Fresh { from } | Plan::Resume { from } => from,
         Plan::Wipe { from, stored } => {
             tracing::warn!(
@@ -245,7 +247,7 @@ fn prepare<W: World>(
                 from,
                 "the changelog no longer holds what the store missed; restoring from the start"
             );
-            wiped = state::generation_of(&store)?;
+            wiped = state::generation_of(&*store)?;
             store.clear()?;
             from
         }
@@ -256,11 +258,11 @@ fn prepare<W: World>(
     if from < high
         && let Err(error) = tools.reader.assign(&changelog, from, ASK_TIMEOUT * 4)
     {
-        return Err(Hitch::Kafka(error, Some(Box::new(store))));
+        return Err(Hitch::Kafka(error, Some(store)));
     }
     tracing::debug!(task = partition, from, to = high, "restoring");
     Ok(Replaying {
-        store,
+        store: *store,
         next_offset,
         committed,
         changelog,

@@ -52,6 +52,7 @@ remove_leftovers
 
 step "Format"
 cargo fmt --all --check
+cargo fmt --manifest-path deploy/check/Cargo.toml --check
 step "Rules of Prometheus"
 "$here/promtool.sh"
 step "Clippy"

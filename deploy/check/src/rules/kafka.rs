@@ -30,6 +30,7 @@ pub fn mistakes(manifests: &Manifests) -> Vec<String> {
     cluster(manifests, &settings, &mut found);
     topics(manifests, &settings, &mut found);
     users(manifests, &settings, &processor.name, &mut found);
+    passwords(manifests, &mut found);
     found
 }
 
@@ -192,6 +193,10 @@ fn users(manifests: &Manifests, settings: &Settings, processor: &str, found: &mu
             (wanted, declared) => found.push(format!("KafkaUser {name}: has {declared:?}, needs {wanted:?}")),
         }
     }
+}
+
+/// Who logs in has the password of that user.
+fn passwords(manifests: &Manifests, found: &mut Vec<String>) {
     for workload in manifests.workloads() {
         let names = workload.containers().flat_map(|container| container.env.iter().flatten());
         for user in names

@@ -137,7 +137,7 @@ pub(crate) struct Facts {
     logs: Vec<(Part, i64, i64)>,
     /// Settings of the changelog.
     changelog: BTreeMap<String, String>,
-    /// Keys and values of each store. How far it has read the changelog may move: reading the rest is no change.
+    /// Keys and values of each store that holds some. How far it has read the changelog may move: reading the rest is no change.
     stores: Stores,
 }
 
@@ -197,7 +197,9 @@ fn stores(folder: &Path) -> Stores {
             Ok::<(), StoreError>(())
         });
         scanned.expect("a readable store");
-        found.insert(task, entries);
+        if !entries.is_empty() {
+            found.insert(task, entries);
+        }
     }
     found
 }

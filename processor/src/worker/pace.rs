@@ -1,14 +1,17 @@
 //! How long a commit waits for more records.
 //!
-//! Who is at the end of the input waits for results: a commit as soon as there is one, each `COMMIT_INTERVAL` at most. Who is far behind waits for none, and
-//! dear is then what a commit costs by itself: a transaction, a changelog record for each pane touched since the last one. So
-//! with a backlog the wait doubles from commit to commit. It starts small again after each start and each recovery: the first
-//! results after a crash come soon.
+//! Who is at the end of the input waits for results: they are committed at once, or when `COMMIT_INTERVAL` has passed since the
+//! commit before. Without results nobody sees when a commit comes, and it waits a little longer. Who is far behind waits for
+//! nothing, and dear is then what a commit costs by itself: a transaction, a changelog record for each pane touched since the
+//! last one. So with a backlog the wait doubles from commit to commit. It starts small again after each start and each recovery:
+//! the first results after a crash come soon.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The longest wait: about so much work is done again after a crash.
 const LONGEST: Duration = Duration::from_secs(3);
+/// A commit that shows nothing waits so long: as long as Kafka Streams waits by default. Each one costs the broker a transaction.
+const QUIET: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
@@ -22,9 +25,17 @@ impl Pace {
         Pace { interval, wait: interval }
     }
 
-    /// From the first record that is not committed to the commit.
-    pub(super) fn wait(&self) -> Duration {
-        self.wait
+    /// When records taken since `since` are committed at the end of the input; `last`: when the commit before was over.
+    pub(super) fn due(&self, since: Instant, last: Option<Instant>, has_results: bool) -> Instant {
+        match has_results {
+            true => last.map_or(since, |last| last + self.interval),
+            false => since + self.interval.max(QUIET),
+        }
+    }
+
+    /// The same while there is a backlog.
+    pub(super) fn due_with_backlog(&self, since: Instant) -> Instant {
+        since + self.wait
     }
 
     /// After a commit.
@@ -43,9 +54,32 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use super::Pace;
+
+    #[test]
+    fn results_are_committed_at_once_when_the_last_commit_is_old_enough() {
+        let (now, millis) = (Instant::now(), Duration::from_millis);
+        let due = |interval, since, last: Option<u64>, has_results| {
+            let at = |ms| now + millis(ms);
+            let due = Pace::new(millis(interval)).due(at(since), last.map(at), has_results);
+            (due - now).as_millis()
+        };
+        for (interval, since, last, with, without) in [
+            // After a start and after a pause.
+            (20, 1_000, None, 1_000, 1_100),
+            (20, 1_000, Some(300), 320, 1_100),
+            // While trades come in.
+            (20, 1_001, Some(1_000), 1_020, 1_101),
+            (500, 1_001, Some(1_000), 1_500, 1_501),
+        ] {
+            assert_eq!(
+                (due(interval, since, last, true), due(interval, since, last, false)),
+                (with, without)
+            );
+        }
+    }
 
     #[test]
     fn the_wait_doubles_with_a_backlog_and_falls_back_without() {
@@ -53,15 +87,15 @@ mod tests {
         let mut pace = Pace::new(millis(100));
         let mut waits = Vec::new();
         for backlog in [true, true, true, true, true, true, false, true, true] {
-            waits.push(pace.wait());
+            waits.push(pace.wait);
             pace.committed(backlog);
         }
         let expected = [100, 200, 400, 800, 1_600, 3_000, 3_000, 100, 200].map(millis);
         assert_eq!(waits, expected);
         pace.reset();
-        assert_eq!(pace.wait(), millis(100));
+        assert_eq!(pace.wait, millis(100));
         let mut slow = Pace::new(millis(60_000));
         slow.committed(true);
-        assert_eq!(slow.wait(), millis(60_000), "never shorter than the interval");
+        assert_eq!(slow.wait, millis(60_000), "never shorter than the interval");
     }
 }

@@ -21,9 +21,6 @@ const IDLE_ASK_INTERVAL: Duration = Duration::from_secs(1);
 /// time that a transaction needs.
 const OUTBOX_RECORDS_MAX: usize = 250_000;
 const OUTBOX_BYTES_MAX: usize = 64 << 20;
-/// A commit that shows nothing waits so long: nobody sees when it comes, and each one costs the broker a transaction. As long as
-/// Kafka Streams waits by default.
-const QUIET_WAIT: Duration = Duration::from_millis(100);
 /// A task that is behind the end of its input by more records than this has a backlog.
 const BACKLOG: i64 = 10_000;
 /// Wait for records while a restore goes on.
@@ -69,18 +66,14 @@ impl<W: World> Worker<W> {
         Ok(())
     }
 
-    /// When the records taken so far must be committed: with a result that somebody waits for as soon as the interval since
-    /// the last commit is over, else after [`QUIET_WAIT`]. Whether there is a backlog is asked only then.
+    /// When the records taken so far must be committed. Whether there is a backlog is asked only when that moment has come.
     fn commit_deadline(&mut self, now: Instant) -> Option<Instant> {
-        let (since, interval) = (self.uncommitted_since?, self.context.commit_interval);
-        let deadline = match self.has_results() {
-            true => self.last_commit.map_or(since, |last| last + interval),
-            false => since + interval.max(QUIET_WAIT),
-        };
+        let since = self.uncommitted_since?;
+        let deadline = self.pace.due(since, self.last_commit, self.has_results());
         if now < deadline || !self.has_backlog() {
             return Some(deadline);
         }
-        Some(since + self.pace.wait())
+        Some(self.pace.due_with_backlog(since))
     }
 
     /// The next commit shows something.

@@ -56,7 +56,11 @@ fn is_healed(bench: &Bench, inputs: &[Input]) {
     until_empty(bench);
     succeeded(&tape(bench, &["reset", "--to", "earliest"], &[]));
     let processor = Role::start(bench, "process", &[]);
-    bench.drain();
+    let input = bench.config(&[]).topics.raw_trades.clone();
+    wait_for("lag zero", || {
+        let lag = bench.admin.lag(&tape_processor_group(bench), &input, ASK);
+        lag.is_ok_and(|lag| lag.iter().all(|lag| lag.records() == 0))
+    });
     processor.stop();
     let mut found = bench.final_rows();
     for rows in found.values_mut() {

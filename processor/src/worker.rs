@@ -79,8 +79,6 @@ pub(crate) struct Worker<W: World> {
     counts: Counts,
     /// When the first record since the last commit was taken.
     uncommitted_since: Option<Instant>,
-    /// When the last commit was over.
-    last_commit: Option<Instant>,
     pace: Pace,
     clock: Clock,
     next_trigger: Instant,
@@ -136,7 +134,6 @@ impl<W: World> Worker<W> {
             effects: Effects::default(),
             counts: Counts::default(),
             uncommitted_since: None,
-            last_commit: None,
             pace,
             clock: Clock::new(now),
             next_trigger: now,

@@ -17,18 +17,20 @@ const QUIET: Duration = Duration::from_millis(100);
 pub(super) struct Pace {
     interval: Duration,
     wait: Duration,
+    /// When the last commit was over.
+    last: Option<Instant>,
 }
 
 impl Pace {
     /// `interval`: the wait at the end of the input.
     pub(super) fn new(interval: Duration) -> Self {
-        Pace { interval, wait: interval }
+        Pace { interval, wait: interval, last: None }
     }
 
-    /// When records taken since `since` are committed at the end of the input; `last`: when the commit before was over.
-    pub(super) fn due(&self, since: Instant, last: Option<Instant>, has_results: bool) -> Instant {
+    /// When records taken since `since` are committed at the end of the input.
+    pub(super) fn due(&self, since: Instant, has_results: bool) -> Instant {
         match has_results {
-            true => last.map_or(since, |last| last + self.interval),
+            true => self.last.map_or(since, |last| last + self.interval),
             false => since + self.interval.max(QUIET),
         }
     }
@@ -39,7 +41,8 @@ impl Pace {
     }
 
     /// After a commit.
-    pub(super) fn committed(&mut self, backlog: bool) {
+    pub(super) fn committed(&mut self, now: Instant, backlog: bool) {
+        self.last = Some(now);
         if backlog {
             self.wait = (self.wait * 2).min(LONGEST).max(self.interval);
         } else {
@@ -63,8 +66,9 @@ mod tests {
         let (now, millis) = (Instant::now(), Duration::from_millis);
         let due = |interval, since, last: Option<u64>, has_results| {
             let at = |ms| now + millis(ms);
-            let due = Pace::new(millis(interval)).due(at(since), last.map(at), has_results);
-            (due - now).as_millis()
+            let mut pace = Pace::new(millis(interval));
+            last.into_iter().for_each(|last| pace.committed(at(last), false));
+            (pace.due(at(since), has_results) - now).as_millis()
         };
         for (interval, since, last, with, without) in [
             // After a start and after a pause.
@@ -83,19 +87,19 @@ mod tests {
 
     #[test]
     fn the_wait_doubles_with_a_backlog_and_falls_back_without() {
-        let millis = Duration::from_millis;
+        let (now, millis) = (Instant::now(), Duration::from_millis);
         let mut pace = Pace::new(millis(100));
         let mut waits = Vec::new();
         for backlog in [true, true, true, true, true, true, false, true, true] {
             waits.push(pace.wait);
-            pace.committed(backlog);
+            pace.committed(now, backlog);
         }
         let expected = [100, 200, 400, 800, 1_600, 3_000, 3_000, 100, 200].map(millis);
         assert_eq!(waits, expected);
         pace.reset();
         assert_eq!(pace.wait, millis(100));
         let mut slow = Pace::new(millis(60_000));
-        slow.committed(true);
+        slow.committed(now, true);
         assert_eq!(slow.wait, millis(60_000), "never shorter than the interval");
     }
 }

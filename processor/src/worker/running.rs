@@ -69,7 +69,7 @@ impl<W: World> Worker<W> {
     /// When the records taken so far must be committed. Whether there is a backlog is asked only when that moment has come.
     fn commit_deadline(&mut self, now: Instant) -> Option<Instant> {
         let since = self.uncommitted_since?;
-        let deadline = self.pace.due(since, self.last_commit, self.has_results());
+        let deadline = self.pace.due(since, self.has_results());
         if now < deadline || !self.has_backlog() {
             return Some(deadline);
         }
@@ -220,9 +220,8 @@ impl<W: World> Worker<W> {
             .map_err(Trouble::Commit)?;
         let now = self.context.world.now();
         self.uncommitted_since = None;
-        self.last_commit = Some(now);
         let backlog = self.has_backlog();
-        self.pace.committed(backlog);
+        self.pace.committed(now, backlog);
         self.counts.changelog_records += committed.changelog_records;
         self.counts.report(now.duration_since(started), &committed.phases);
         for partition in committed.partitions {

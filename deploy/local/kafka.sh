@@ -28,8 +28,8 @@ home=$dir/kafka
 pid_file=$home/pid
 mark=-Dtape.local.dir=$dir/
 log=$home/server.log
-version=$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' "$here/kafka/pom.xml")
-lib=${LOCAL_CACHE:-$root/.local}/kafka-$version/lib
+version=$(kafka_version)
+lib=$(kafka_lib)
 
 # Seconds until a start or stop counts as failed. A start after a crash of a large log takes the longest.
 start_limit=120

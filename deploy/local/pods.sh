@@ -61,8 +61,7 @@ KAFKA_SECURE=1 POSTGRES_FSYNC=off "$here/servers.sh" start "$dir"
 . "$dir/env"
 JAVA=$(find_java)
 PSQL=$(find_postgres)/psql
-version=$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' "$here/kafka/pom.xml")
-KAFKA_LIB=${LOCAL_CACHE:-$root/.local}/kafka-$version/lib
+KAFKA_LIB=$(kafka_lib)
 export JAVA PSQL KAFKA_LIB PODS_DIR=$dir
 started=$SECONDS
 (cd deploy/check && CARGO_TARGET_DIR=$cache/manifests-target RUST_BACKTRACE=0 cargo test --quiet --release --locked --test pods -- --nocapture) >"$log" 2>&1 || {

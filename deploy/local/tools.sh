@@ -26,6 +26,10 @@ find_java() {
     return 1
 }
 
+# The local broker's version, and where its jars lie; of the script that asks: $here, this folder, and $root, the repository.
+kafka_version() { sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' "$here/kafka/pom.xml"; }
+kafka_lib() { printf '%s' "${LOCAL_CACHE:-$root/.local}/kafka-$(kafka_version)/lib"; }
+
 postgres_major() { "$1/postgres" --version 2>/dev/null | sed -n 's/^[^0-9]*\([0-9]*\).*/\1/p'; }
 
 # The folder with initdb, pg_ctl, postgres and psql: the newest of at least POSTGRES_MIN, or of exactly major $1.

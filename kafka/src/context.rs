@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - A callback only writes down. **No decision is taken and no call into librdkafka is made in a callback**, with
-//!   one exception: a consumer that is being closed answers its last rebalances itself, because nobody else will.
+//!   one exception: a consumer that is being closed answers its last rebalance itself, because nobody else will, and
+//!   **only one**: to librdkafka any answer ends a closing membership, and a call into an ended one never returns.
 //! - **A fault costs a handful of lines.** What every client of the process reports again and again while a broker is away
 //!   (a failed connection) passes one limiter of the process; what the caller gets as an [`Error`] is not written a second
 //!   time, but for LOG_LEVEL=debug.
@@ -187,14 +188,21 @@ pub(crate) struct ConsumerEvents {
     pub(crate) journal: Journal,
     rebalances: Mutex<Vec<Rebalance>>,
     closing: AtomicBool,
+    /// The one rebalance that a closing consumer answers has been answered.
+    answered: AtomicBool,
     /// Rebalances may come: only the group consumer itself may poll.
     pub(crate) in_group: bool,
 }
 
 impl ConsumerEvents {
     pub(crate) fn new(in_group: bool) -> Self {
-        let (rebalances, closing) = (Mutex::new(Vec::new()), AtomicBool::new(false));
-        Self { journal: Journal::new(), rebalances, closing, in_group }
+        Self {
+            journal: Journal::new(),
+            rebalances: Mutex::default(),
+            closing: AtomicBool::new(false),
+            answered: AtomicBool::new(false),
+            in_group,
+        }
     }
 
     /// Takes the rebalances announced since the last call, in their order.
@@ -202,7 +210,8 @@ impl ConsumerEvents {
         std::mem::take(&mut *self.rebalances.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// From now on rebalances are answered in the callback: nobody will read them any more.
+    /// From now on a rebalance is answered in the callback: nobody will read it any more. The close itself must be under way
+    /// before the next poll.
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
     }
@@ -221,15 +230,17 @@ impl ClientContext for ConsumerEvents {
 impl ConsumerContext for ConsumerEvents {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, code: RDKafkaRespErr, list: &mut TopicPartitionList) {
         self.journal.count();
-        let assigned = code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if self.closing.load(Ordering::SeqCst) {
-            // An answer that is not wanted any more is refused, which changes nothing.
-            let _ = match assigned {
-                true => consumer.incremental_assign(&TopicPartitionList::new()),
-                false => consumer.incremental_unassign(list),
-            };
+            // Two can be waiting: an assignment that nobody has read, and the revocation of everything that the close brings.
+            // Until one is answered the membership cannot end; afterwards it can at any moment, and the next answer
+            // would wait for ever.
+            if !self.answered.swap(true, Ordering::SeqCst) {
+                // A dead client refuses it, and then nobody waits for it.
+                let _ = consumer.incremental_unassign(list);
+            }
             return;
         }
+        let assigned = code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         let parts =
             list.elements().iter().map(|element| Part::new(element.topic(), element.partition())).collect();
         let rebalance = match (assigned, consumer.assignment_lost()) {

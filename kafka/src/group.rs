@@ -281,7 +281,8 @@ impl GroupConsumer {
         let client = &self.handles().client;
         let nothing = TopicPartitionList::new();
         let action = || "answer an empty rebalance".to_owned();
-        let (event, owed) = match rebalance {
+        let owed = Owed::of(&rebalance);
+        let event = match rebalance {
             Rebalance::Assign(parts) if parts.is_empty() => {
                 raw::incremental_assign(client, &nothing)
                     .map_err(|facts| self.explain(Error::from_facts(action(), &facts)))?;
@@ -292,9 +293,9 @@ impl GroupConsumer {
                     .map_err(|facts| self.explain(Error::from_facts(action(), &facts)))?;
                 return Ok(GroupEvent::Revoked(parts));
             }
-            Rebalance::Assign(parts) => (GroupEvent::Assigned(parts), Owed::Assign),
-            Rebalance::Revoke(parts) => (GroupEvent::Revoked(parts), Owed::Unassign),
-            Rebalance::Lose(parts) => (GroupEvent::Lost(parts), Owed::Unassign),
+            Rebalance::Assign(parts) => GroupEvent::Assigned(parts),
+            Rebalance::Revoke(parts) => GroupEvent::Revoked(parts),
+            Rebalance::Lose(parts) => GroupEvent::Lost(parts),
         };
         self.owed = Some(owed);
         Ok(event)
@@ -315,7 +316,11 @@ impl GroupConsumer {
 
     fn shut_down(&mut self, timeout: Duration) -> bool {
         match self.handles.take() {
-            Some(handles) => handles.close(self.owed, timeout, &self.spec.group),
+            Some(handles) => {
+                let unread = handles.client.context().take_rebalances();
+                let owed = unread.last().map(Owed::of).or(self.owed);
+                handles.close(owed, timeout, &self.spec.group)
+            }
             None => true,
         }
     }

@@ -10,6 +10,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use crate::context::Rebalance;
 use crate::error::Facts;
 use crate::lanes::Lanes;
 use crate::lists::{offsets, plain};
@@ -33,6 +34,15 @@ pub(crate) struct Handles {
 pub(crate) enum Owed {
     Assign,
     Unassign,
+}
+
+impl Owed {
+    pub(crate) fn of(rebalance: &Rebalance) -> Self {
+        match rebalance {
+            Rebalance::Assign(_) => Self::Assign,
+            Rebalance::Revoke(_) | Rebalance::Lose(_) => Self::Unassign,
+        }
+    }
 }
 
 impl Handles {

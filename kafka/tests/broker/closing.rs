@@ -1,11 +1,15 @@
 //! Closing never hangs, whatever state the client is in.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
-use tape_kafka::{Clients, GroupConsumer, GroupEvent, Isolation, Part, TxnSpec};
+use tape_kafka::{Clients, GroupConsumer, GroupEvent, GroupSpec, Isolation, Part, TxnSpec};
 use tape_service::config::{Acks, Compression};
 
 use crate::support::*;
+
+/// Groups that meet the same moment, since what went wrong in it was a race.
+const PAIRS: usize = 32;
 
 /// A port of this machine on which nothing listens.
 fn nowhere() -> Clients {
@@ -54,6 +58,54 @@ fn with_a_revocation_that_was_never_answered() {
             .any(|event| matches!(event, GroupEvent::Revoked(parts) if !parts.is_empty()))
             .then_some(())
     });
+    closes(first);
+    closes(second);
+}
+
+/// The assignment that ends a rebalance waits unread while the close brings a revocation of everything: two to answer,
+/// and after the first the membership can end. A static member does not wait for the broker's leave, so it ends at once.
+#[test]
+fn with_a_rebalance_that_nobody_has_read() {
+    let parts = topic("unread", 2);
+    thread::scope(|scope| {
+        for _ in 0..PAIRS {
+            scope.spawn(|| close_with_an_unread_assignment(&parts));
+        }
+    });
+}
+
+fn close_with_an_unread_assignment(parts: &[Part]) {
+    let group = unique("group");
+    let member = |instance: &str| {
+        let spec = GroupSpec { instance_id: Some(instance.to_owned()), ..group_spec(&group, parts) };
+        clients().group_consumer(spec).unwrap()
+    };
+    let mut first = member("first");
+    let all = assigned(&mut first);
+    first.assign(&[(all[0].clone(), 0), (all[1].clone(), 0)]).unwrap();
+    let mut second = member("second");
+    let (mut revoked, mut done) = (false, false);
+    until("the second has its share", || {
+        // The first hands over what it must, and joins again; what comes then it does not read.
+        let events = if done { Vec::new() } else { first.poll_events().unwrap() };
+        for event in events {
+            match event {
+                GroupEvent::Revoked(parts) if !parts.is_empty() => {
+                    first.unassign(&parts).unwrap();
+                    revoked = true;
+                }
+                _ => done = revoked,
+            }
+        }
+        let events = second.poll_events().unwrap();
+        second.consume(1, TURN, &mut |_| ()).unwrap();
+        events
+            .iter()
+            .any(|event| matches!(event, GroupEvent::Assigned(parts) if parts.len() == 1))
+            .then_some(())
+    });
+    // Its own answer of the coordinator came at the same time, or comes while the second looks for records.
+    second.consume(1, 10 * TURN, &mut |_| ()).unwrap();
     closes(first);
     closes(second);
 }

@@ -51,14 +51,14 @@ pub(crate) struct Args {
     /// Trades of the throughput section and of each case of growth [default: 5000000, quick: 500000]
     #[arg(long)]
     records: Option<u64>,
-    /// Rounds of the throughput section [default: 3, quick: 1]
+    /// Rounds of each section; growth has one, the large restore two at most [default: 3, quick: 1]
     #[arg(long)]
     rounds: Option<usize>,
     /// Fewer records, one round, no growth: to see that everything works, not to publish
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Only contenders of the throughput section and cases of the growth section whose names contain one of these, separated by
-    /// commas
+    /// Only contenders of the throughput section and cases of the sections latency and growth whose names contain one of these,
+    /// separated by commas
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// The report; figures and plots go beside it

@@ -47,6 +47,8 @@ const EACH_SECOND: &str = "rows each second";
 const DATABASE: &str = "alert → row in PostgreSQL";
 /// tape's own `COMMIT_INTERVAL`, ms.
 pub(crate) const DEFAULT_INTERVAL: u64 = 20;
+/// That of Kafka Streams under exactly_once_v2, ms.
+const STREAMS_INTERVAL: u64 = 100;
 
 /// The name of a case.
 pub(crate) fn name(result: &str, who: &str, interval: u64, rate: u64) -> String {
@@ -65,6 +67,17 @@ enum Mode {
     Database,
 }
 
+impl Mode {
+    /// What its results are called.
+    fn result(self) -> &'static str {
+        match self {
+            Mode::Default => ALERTS,
+            Mode::EachCommit => EACH_COMMIT,
+            Mode::Database => DATABASE,
+        }
+    }
+}
+
 /// Runs the section.
 pub(crate) fn run(rig: &Rig, args: &Args, keep: &mut dyn FnMut(Run) -> Result<()>) -> Result<()> {
     let (rates, intervals): (&[u64], &[u64]) = if args.quick {
@@ -74,23 +87,26 @@ pub(crate) fn run(rig: &Rig, args: &Args, keep: &mut dyn FnMut(Run) -> Result<()
     };
     let length = Duration::from_secs(if args.quick { 4 } else { 8 });
     let mut number = 0;
-    let mut next = |rate: u64| {
+    let mut next = |round: usize, rate: u64| {
         number += 1;
-        Scene { rig, app: format!("latency-{number}"), rate, length }
+        Scene { rig, app: format!("latency-{number}"), round, rate, length }
     };
     // A broker that has just started is slow until its code is compiled: nobody's latency.
     for _ in 0..if args.quick { 0 } else { 3 } {
-        next(WARM_UP_RATE).tape(Mode::EachCommit, DEFAULT_INTERVAL, &mut |_| Ok(()))?;
+        next(0, WARM_UP_RATE).tape(Mode::EachCommit, DEFAULT_INTERVAL, &mut |_| Ok(()))?;
     }
-    for rate in rates {
-        for mode in [Mode::Default, Mode::EachCommit] {
-            for interval in intervals {
-                next(*rate).tape(mode, *interval, keep)?;
+    for (round, &rate) in (1..=args.rounds()).flat_map(|round| rates.iter().map(move |rate| (round, rate))) {
+        let tape = [Mode::Default, Mode::EachCommit].into_iter();
+        let tape = tape.flat_map(|mode| intervals.iter().map(move |&interval| (mode, interval)));
+        for (mode, interval) in tape.chain([(Mode::Database, DEFAULT_INTERVAL)]) {
+            if args.takes(&name(mode.result(), "tape", interval, rate)) {
+                next(round, rate).tape(mode, interval, keep)?;
             }
         }
-        next(*rate).tape(Mode::Database, DEFAULT_INTERVAL, keep)?;
-        if peers::is_built(rig, Which::Streams) {
-            next(*rate).streams(keep)?;
+        // Once: it cannot keep up, and takes longest to say so.
+        let streams = args.takes(&name(EACH_COMMIT, "Kafka Streams", STREAMS_INTERVAL, rate));
+        if round == 1 && streams && peers::is_built(rig, Which::Streams) {
+            next(round, rate).streams(keep)?;
         }
     }
     Ok(())
@@ -100,6 +116,7 @@ pub(crate) fn run(rig: &Rig, args: &Args, keep: &mut dyn FnMut(Run) -> Result<()
 struct Scene<'a> {
     rig: &'a Rig,
     app: String,
+    round: usize,
     rate: u64,
     length: Duration,
 }
@@ -151,10 +168,10 @@ impl Scene<'_> {
         let mut tell = |result, latencies| {
             self.keep(&name(result, "tape", interval, self.rate), latencies, &seen.costs, keep)
         };
-        match (mode, seen.database) {
-            (Mode::Database, Some(latencies)) => tell(DATABASE, latencies),
-            (Mode::EachCommit, _) => tell(EACH_COMMIT, seen.rows),
-            _ => tell(ALERTS, seen.alerts).and_then(|()| tell(EACH_SECOND, seen.rows)),
+        match mode {
+            Mode::Database => tell(mode.result(), seen.database.unwrap_or_default()),
+            Mode::EachCommit => tell(mode.result(), seen.rows),
+            Mode::Default => tell(mode.result(), seen.alerts).and_then(|()| tell(EACH_SECOND, seen.rows)),
         }
     }
 
@@ -173,7 +190,7 @@ impl Scene<'_> {
         contender.stop()?;
         peer.lose_state()?;
         self.rig.delete(&self.app)?;
-        let name = name(EACH_COMMIT, "Kafka Streams", 100, self.rate);
+        let name = name(EACH_COMMIT, "Kafka Streams", STREAMS_INTERVAL, self.rate);
         if seen.rows.is_empty() {
             // It cannot keep up with the rate on this machine: that is an answer, too.
             screen::line(&format!("{name}: no row of the measured trades was seen in time"));
@@ -200,7 +217,7 @@ impl Scene<'_> {
         figures.insert("count".to_owned(), latencies.len() as f64);
         let (p50, p99, max) = (figures["p50"], figures["p99"], figures["max"]);
         screen::line(&format!("{name}: p50 {p50:.1}, p99 {p99:.1}, max {max:.1} ms of {}", latencies.len()));
-        keep(Run { name: name.to_owned(), round: 1, figures })
+        keep(Run { name: name.to_owned(), round: self.round, figures })
     }
 
     /// Feeds and reads.

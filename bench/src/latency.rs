@@ -33,8 +33,8 @@ const WINDOW_MS: i64 = 300_000;
 const BEGIN: Duration = Duration::from_secs(90);
 /// What comes before is warm-up: a JVM needs as long until its code is compiled.
 const WARM_UP: Duration = Duration::from_secs(8);
-/// Trades a second while the broker warms up.
-const WARM_UP_RATE: u64 = 50_000;
+/// Runs at each rate while the broker warms up: after so many, one more changes nothing.
+const WARM_UPS: usize = 4;
 /// How long results are waited for after the last trade.
 const DRAIN_MIN: Duration = Duration::from_secs(1);
 const DRAIN_MAX: Duration = Duration::from_secs(4);
@@ -91,9 +91,11 @@ pub(crate) fn run(rig: &Rig, args: &Args, keep: &mut dyn FnMut(Run) -> Result<()
         number += 1;
         Scene { rig, app: format!("latency-{number}"), round, rate, length }
     };
-    // A broker that has just started is slow until its code is compiled: nobody's latency.
-    for _ in 0..if args.quick { 0 } else { 3 } {
-        next(0, WARM_UP_RATE).tape(Mode::EachCommit, DEFAULT_INTERVAL, &mut |_| Ok(()))?;
+    // A broker that has just started is slow until its code is compiled, which takes minutes: nobody's latency.
+    for _ in 0..if args.quick { 0 } else { WARM_UPS } {
+        for rate in rates {
+            next(0, *rate).tape(Mode::EachCommit, DEFAULT_INTERVAL, &mut |_| Ok(()))?;
+        }
     }
     for (round, &rate) in (1..=args.rounds()).flat_map(|round| rates.iter().map(move |rate| (round, rate))) {
         let tape = [Mode::Default, Mode::EachCommit].into_iter();

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 /// Runs the case in a folder of its own and returns that folder.
 fn run(case: &str) -> (tempfile::TempDir, Output) {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(case);
+    let data = Path::new("tests/data").join(case);
     let folder = tempfile::tempdir().expect("a temporary folder");
     for file in fs::read_dir(&data).expect("the case has a folder") {
         let file = file.expect("the folder can be read").path();
@@ -72,7 +72,7 @@ fn check(case: &str) {
 
 #[test]
 fn every_case_gives_what_was_computed_by_hand() {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let data = Path::new("tests/data");
     let folders = fs::read_dir(data).expect("there are cases").map(|entry| entry.expect("a case").path());
     let mut cases: Vec<PathBuf> = folders.filter(|path| path.join("args").exists()).collect();
     cases.sort();

@@ -13,7 +13,7 @@ use metrics_reference::SUBJECTS;
 use tape_service::metrics::{Kind, Metric, reference_markdown};
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    PathBuf::from("..")
 }
 
 fn all() -> impl Iterator<Item = &'static Metric> {

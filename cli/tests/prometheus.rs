@@ -29,7 +29,7 @@ const NOT_SHOWN: [&str; 1] = ["tape_producer_ignored_events_total"];
 type Names = BTreeMap<String, BTreeSet<String>>;
 
 fn root(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
+    Path::new("..").join(name)
 }
 
 fn text(path: &Path) -> String {

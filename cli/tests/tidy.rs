@@ -64,7 +64,7 @@ const ONE_OWNER: [(&str, &str); 5] = [
 ];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace").to_owned()
+    PathBuf::from("..")
 }
 
 fn manifest(folder: &Path) -> toml::Table {
@@ -140,4 +140,18 @@ fn no_test_is_switched_off() {
         .filter(|path| fs::read_to_string(path).expect("a readable file").contains(mark))
         .collect();
     assert!(off.is_empty(), "tests that never run: {off:#?}");
+}
+
+/// Two checkouts may share a target folder: what one compiled in, the other would run with.
+#[test]
+fn no_path_of_a_checkout_is_compiled_in() {
+    let mut sources = Vec::new();
+    files(&root(), "rs", &mut sources);
+    let compiled_in = concat!("env!(\"CARGO_", "MANIFEST_DIR\")");
+    let has = |path: &&PathBuf| fs::read_to_string(path).expect("a readable file").contains(compiled_in);
+    let found: Vec<_> = sources.iter().filter(has).collect();
+    assert!(
+        found.is_empty(),
+        "Cargo starts a test in the folder of its crate, so a relative path is enough: {found:#?}"
+    );
 }

@@ -84,7 +84,7 @@ impl Scratch {
 #[tokio::test]
 async fn a_table_with_rows_becomes_partitioned_as_it_stands() {
     let scratch = Scratch::new().await;
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations");
+    let folder = "../migrations";
     for file in [
         "V001__stock_aggregates.sql",
         "V002__breakout_alerts.sql",

@@ -247,7 +247,7 @@ async fn compressed_rows_may_be_changed(config: &Config) {
 /// As an earlier version left it: the numbered files have run, the tables are flat and hold rows.
 async fn tables_from_before_become_hypertables(config: &Config) {
     for file in ["V001__stock_aggregates", "V002__breakout_alerts"] {
-        let path = format!("{}/../migrations/{file}.sql", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("../migrations/{file}.sql");
         execute(config, &std::fs::read_to_string(path).unwrap()).await;
     }
     execute(config, ROWS).await;

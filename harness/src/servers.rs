@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// Where the scripts are.
-const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/local");
+/// Where the scripts are: Cargo starts a test in the folder of its crate, our scripts start a program in the repository. A
+/// compiled-in path may be that of another checkout with the same target folder.
+const SCRIPTS: [&str; 2] = ["deploy/local", "../deploy/local"];
 
 /// `kill` (SIGKILL) or `start` for the broker of the test run; its port and its data stay.
 pub fn kafka(action: &str) {
@@ -24,7 +25,9 @@ pub fn kafka(action: &str) {
 pub fn script(script: &str, action: &str, folder: &Path, environment: &[(&str, &str)]) -> Result<()> {
     let log = folder.with_extension("log");
     let open = || File::options().create(true).append(true).open(&log);
-    let status = Command::new(Path::new(SCRIPTS).join(script))
+    let scripts = SCRIPTS.into_iter().find(|folder| Path::new(folder).is_dir());
+    let scripts = scripts.context("deploy/local is not here: start it in the repository")?;
+    let status = Command::new(Path::new(scripts).join(script))
         .arg(action)
         .arg(folder)
         .envs(environment.iter().copied())

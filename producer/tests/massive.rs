@@ -58,7 +58,7 @@ async fn peer(feed: &Feed, cluster: &str, channels: &str, expected: usize) -> Ve
     let folder = tempfile::TempDir::new().unwrap();
     let output = folder.path().join("events.jsonl");
     let status = tokio::process::Command::new(python)
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peer/peer.py"))
+        .arg("tests/peer/peer.py")
         .args(["--port", &feed.server.address().port().to_string(), "--market", cluster])
         .args(["--subscribe", channels, "--expect", &expected.to_string()])
         .arg("--output")

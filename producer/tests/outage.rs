@@ -24,7 +24,7 @@ static TAKEN: Mutex<()> = Mutex::const_new(());
 fn kafka(action: &str) {
     let servers =
         std::env::var("LOCAL_SERVERS").expect("LOCAL_SERVERS is not set: run it through `make test`");
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/local/kafka.sh");
+    let script = "../deploy/local/kafka.sh";
     let status = Command::new(script).args([action, &servers]).status().unwrap();
     assert!(status.success(), "{script} {action} {servers}");
 }

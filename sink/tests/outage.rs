@@ -21,7 +21,7 @@ fn server(script: &str, action: &str) {
     let Some(folder) = std::env::var_os("LOCAL_SERVERS") else {
         panic!("LOCAL_SERVERS is not set: run it through `make test`");
     };
-    let path = format!("{}/../deploy/local/{script}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("../deploy/local/{script}");
     let status = Command::new(path).arg(action).arg(folder).status().unwrap();
     assert!(status.success(), "{script} {action}: {status}");
 }

@@ -54,7 +54,7 @@ pub(crate) struct Rule {
 
 /// Where the repository has a file.
 pub(crate) fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
+    Path::new("..").join(name)
 }
 
 /// A file of the repository.

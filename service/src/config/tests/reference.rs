@@ -21,7 +21,7 @@ fn the_page_names_every_setting() {
 
 #[test]
 fn the_documentation_is_up_to_date() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+    let path = Path::new("../docs/configuration.md");
     let page = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     assert!(
         page == reference_markdown(),

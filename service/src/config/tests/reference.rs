@@ -22,7 +22,7 @@ fn the_page_names_every_setting() {
 #[test]
 fn the_documentation_is_up_to_date() {
     let path = Path::new("../docs/configuration.md");
-    let page = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let page = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     assert!(
         page == reference_markdown(),
         "docs/configuration.md is out of date: run `cargo run --release -p tape-service --example reference > \

@@ -317,6 +317,7 @@ impl GroupConsumer {
     fn shut_down(&mut self, timeout: Duration) -> bool {
         match self.handles.take() {
             Some(handles) => {
+                // What was taken from the queue but not read is owed, too.
                 let unread = handles.client.context().take_rebalances();
                 let owed = unread.last().map(Owed::of).or(self.owed);
                 handles.close(owed, timeout, &self.spec.group)

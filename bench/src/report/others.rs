@@ -19,11 +19,12 @@ const LATENCY: &[Column] = &[
     ("a question ms", "question", 2),
 ];
 const READ_LATENCY: &str = "\
-Interleaved rounds, median (smallest–largest); Kafka Streams once. A steady feed of 1,000 symbols with the wall clock as event time; from the moment before a trade is handed to the producer (linger 1 ms) until \
-its result is visible to a read_committed reader. Alerts: breakouts, about 200 a second, in the default mode. Rows: every trade, until the first row that \
-counts it. PostgreSQL: until a connection that asks every 2 ms sees the row of the alert; `a question ms` is what that takes, and `tape sink` waits \
-200 ms for a full batch by default. Producer and reader run on the same cores; the cost of a trade is that of `tape process` (or Kafka Streams) and of the broker at \
-this rate, the first seconds left out.";
+Interleaved rounds, median (smallest–largest); Kafka Streams once. A steady feed of 1,000 symbols with the wall clock as event \
+time; from the moment before a trade is handed to the producer (linger 1 ms) until its result is visible to a read_committed \
+reader. Alerts: breakouts, about 200 a second, in the default mode. Rows: every trade, until the first row that counts it. \
+PostgreSQL: until a connection that asks every 2 ms sees the row of the alert; `a question ms` is what that takes, and `tape \
+sink` waits 200 ms for a full batch by default. Producer and reader run on the same cores; the cost of a trade is that of `tape \
+process` (or Kafka Streams) and of the broker at this rate, the first seconds left out.";
 
 const RECOVERY: &[Column] = &[
     ("first commit s", "first", 2),
